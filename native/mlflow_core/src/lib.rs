@@ -1,0 +1,15 @@
+//! The engine: an MLflow tracking client, the batching of entities into requests, and the
+//! three-way diff between a trial and its run. It knows nothing of the BEAM.
+
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod batch;
+pub mod client;
+pub mod diff;
+pub mod error;
+pub mod model;
+pub mod sync;
+mod validate;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,228 @@
+//! Carries a diff out against the server, and reports how far it got and what was agreed.
+
+use crate::api::{CreateRun, SearchRuns};
+use crate::batch::{self, BatchLimits};
+use crate::client::{Client, RequestCounts};
+use crate::diff::{self, Base, Direction, Plan, Push};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{LifecycleStage, Run, Tag, Trial, ViewType};
+
+/// One trial to be brought in step with its run.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub direction: Direction,
+    pub trial: Trial,
+    pub base: Option<Base>,
+    pub target: Target,
+}
+
+/// What is known of the trial's run before any request is sent.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// There is none yet: create it in this experiment.
+    New { experiment_id: String },
+    /// An earlier attempt may have created it: look for our own tag before creating.
+    Unknown { experiment_id: String, tag: Tag },
+    /// There is one. With a base it need not be read again to push.
+    Existing { run_id: String },
+    /// There is one, just read.
+    Read(Box<Run>),
+}
+
+/// What became of the run's creation, so that the caller can keep or lift its claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// The run was there already.
+    NotNeeded,
+    Created,
+    /// An earlier attempt's run was found by our tag.
+    Adopted,
+    /// The server certainly created nothing.
+    Refused,
+    /// The answer was lost: a run may exist, and the next attempt must search first.
+    Unknown,
+}
+
+/// How far an order got. It is complete when `error` is `None`; otherwise everything up to the
+/// error was done, and doing it again is harmless.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub creation: Creation,
+    /// The run as it was created or read; `None` when it was not looked at.
+    pub run: Option<Run>,
+    pub run_id: Option<String>,
+    /// Further runs that carry the same tag, left alone.
+    pub duplicates: Vec<String>,
+    pub plan: Plan,
+    pub requests: RequestCounts,
+    pub error: Option<Error>,
+}
+
+/// Carries one order out. Failures come back inside the report, beside what was reached.
+pub async fn carry_out(client: &Client, order: Order) -> Report {
+    let mut work = Work {
+        client,
+        report: Report {
+            creation: Creation::NotNeeded,
+            run: None,
+            run_id: None,
+            duplicates: Vec::new(),
+            plan: Plan::default(),
+            requests: RequestCounts::default(),
+            error: None,
+        },
+    };
+    let outcome = work.run(order).await;
+    work.report.error = outcome.err();
+    work.report.requests = client.requests();
+    work.report
+}
+
+struct Work<'a> {
+    client: &'a Client,
+    report: Report,
+}
+
+impl Work<'_> {
+    async fn run(&mut self, order: Order) -> Result<()> {
+        let Order {
+            direction,
+            trial,
+            base,
+            target,
+        } = order;
+        let run = self
+            .locate(target, &trial, base.is_some(), direction)
+            .await?;
+        self.report.plan = diff::diff(&trial, base.as_ref(), run.as_ref(), direction);
+        self.report.run = run;
+        self.push().await
+    }
+
+    /// Finds or creates the run. `None` means that it exists as the base left it.
+    async fn locate(
+        &mut self,
+        target: Target,
+        trial: &Trial,
+        has_base: bool,
+        direction: Direction,
+    ) -> Result<Option<Run>> {
+        let run = match target {
+            Target::Read(run) => *run,
+            Target::Existing { run_id } if has_base && direction == Direction::Push => {
+                self.report.run_id = Some(run_id);
+                return Ok(None);
+            }
+            Target::Existing { run_id } => self.client.get_run(&run_id).await?,
+            Target::New { experiment_id } => self.create(experiment_id, trial).await?,
+            Target::Unknown { experiment_id, tag } => {
+                // Until the search has answered, the earlier attempt's outcome stays unknown.
+                self.report.creation = Creation::Unknown;
+                match self.find_by_tag(&experiment_id, &tag).await? {
+                    Some(run) => {
+                        self.report.creation = Creation::Adopted;
+                        run
+                    }
+                    None => self.create(experiment_id, trial).await?,
+                }
+            }
+        };
+        self.report.run_id = Some(run.run_id.clone());
+        reject_deleted(&run)?;
+        Ok(Some(run))
+    }
+
+    /// The tags go out with the creation: a run must never exist without the tag by which it can
+    /// be found again.
+    async fn create(&mut self, experiment_id: String, trial: &Trial) -> Result<Run> {
+        let request = CreateRun {
+            experiment_id,
+            run_name: trial.name.clone(),
+            start_time: trial.start_time,
+            user_id: None,
+            tags: trial
+                .tags
+                .iter()
+                .map(|(key, value)| Tag {
+                    key: key.clone(),
+                    value: value.clone(),
+                })
+                .collect(),
+        };
+        match self.client.create_run(&request).await {
+            Ok(run) => {
+                self.report.creation = Creation::Created;
+                Ok(run)
+            }
+            Err(error) => {
+                self.report.creation = match leaves_outcome_unknown(error.kind) {
+                    true => Creation::Unknown,
+                    false => Creation::Refused,
+                };
+                Err(error)
+            }
+        }
+    }
+
+    async fn find_by_tag(&mut self, experiment_id: &str, tag: &Tag) -> Result<Option<Run>> {
+        let search = SearchRuns {
+            experiment_ids: vec![experiment_id.to_owned()],
+            filter: Some(tag_filter(tag)),
+            max_results: Some(100),
+            order_by: vec!["attributes.start_time ASC".to_owned()],
+            view_type: Some(ViewType::ActiveOnly),
+            page_token: None,
+        };
+        let mut runs = self.client.search_runs(&search).await?.items.into_iter();
+        let oldest = runs.next();
+        self.report.duplicates = runs.map(|run| run.run_id).collect();
+        Ok(oldest)
+    }
+
+    /// Data first, the status last: a run that says FINISHED has everything.
+    async fn push(&mut self) -> Result<()> {
+        let Some(run_id) = self.report.run_id.clone() else {
+            return Ok(());
+        };
+        let Push {
+            params,
+            tags,
+            deleted_tags,
+            points,
+            update,
+        } = self.report.plan.push.clone();
+        let limits = BatchLimits::default();
+        for batch in batch::batches(&run_id, params, tags, points, &limits)? {
+            self.client.log_batch(&run_id, &batch).await?;
+        }
+        for key in &deleted_tags {
+            self.client.delete_tag(&run_id, key).await?;
+        }
+        if update != Default::default() {
+            self.client.update_run(&run_id, &update).await?;
+        }
+        Ok(())
+    }
+}
+
+fn reject_deleted(run: &Run) -> Result<()> {
+    if run.lifecycle_stage != LifecycleStage::Deleted {
+        return Ok(());
+    }
+    let message = format!(
+        "run {} was deleted in MLflow; restore it there, or unlink the trial to get a new run",
+        run.run_id
+    );
+    Err(Error::new(ErrorKind::NotFound, "sync", message))
+}
+
+fn leaves_outcome_unknown(kind: ErrorKind) -> bool {
+    kind.is_transient() && !kind.is_unprocessed()
+}
+
+/// MLflow's search grammar quotes keys with backticks and has no escape for a quote in a value, so
+/// a value with both kinds of quotes cannot be searched for; our own tags never hold one.
+fn tag_filter(tag: &Tag) -> String {
+    let quote = if tag.value.contains('\'') { '"' } else { '\'' };
+    format!("tags.`{}` = {quote}{}{quote}", tag.key, tag.value)
+}
