@@ -1,0 +1,15 @@
+//! The store through its public API, one module per noun.
+#![forbid(unsafe_code)]
+#![cfg(test)]
+
+mod crash;
+mod experiments;
+mod jobs;
+mod points;
+mod records;
+mod runs;
+mod schema;
+mod sharing;
+mod store;
+mod support;
+mod trials;
