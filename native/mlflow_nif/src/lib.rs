@@ -1,0 +1,97 @@
+//! The NIF between the BEAM and the engine: decode, call, encode. It holds no logic of its own.
+//!
+//! No function here waits: work goes to the runtime or to the store's thread, and its answer
+//! comes back as a message. Opening and closing touch files and so run on dirty IO schedulers.
+
+mod engine;
+mod reply;
+mod request;
+mod store;
+mod store_request;
+mod terms;
+
+use mlflow_core::client::Client;
+use rustler::{Atom, Env, ResourceArc, Term};
+
+use engine::{CallOptions, Engine};
+use request::Request;
+use store::Database;
+use store_request::StoreRequest;
+use terms::{ConfigTerm, ErrorTerm, Json};
+
+mod atoms {
+    rustler::atoms! { ok }
+}
+
+type NifResult<T> = Result<T, ErrorTerm>;
+
+#[rustler::nif(schedule = "DirtyIo")]
+fn engine_new(config: ConfigTerm) -> NifResult<ResourceArc<Engine>> {
+    let client = Client::new(config.into())?;
+    Ok(ResourceArc::new(Engine::new(client)))
+}
+
+#[rustler::nif]
+fn call_start(
+    env: Env,
+    engine: ResourceArc<Engine>,
+    reference: Term,
+    options: CallOptions,
+    request: Request,
+) -> Started {
+    Started(
+        engine
+            .call(env, reference, options, request)
+            .map_err(ErrorTerm::from),
+    )
+}
+
+#[rustler::nif(schedule = "DirtyIo")]
+fn store_open(path: &str) -> NifResult<ResourceArc<Database>> {
+    Ok(ResourceArc::new(Database::open(path)?))
+}
+
+#[rustler::nif]
+fn store_start(
+    env: Env,
+    database: ResourceArc<Database>,
+    reference: Term,
+    request: StoreRequest,
+) -> Started {
+    Started(
+        database
+            .call(env, reference, request)
+            .map_err(ErrorTerm::from),
+    )
+}
+
+#[rustler::nif(schedule = "DirtyIo")]
+fn store_close(database: ResourceArc<Database>) -> Atom {
+    database.close();
+    atoms::ok()
+}
+
+/// A name for whoever takes leases, from which its process can be told alive or dead.
+#[rustler::nif]
+fn owner() -> String {
+    mlflow_store::owner::unique()
+}
+
+#[rustler::nif]
+fn json_encode(term: Json) -> String {
+    term.0.to_string()
+}
+
+/// `:ok` or `{:error, %MLflow.Error{}}`, where rustler's own `Result` would say `{:ok, {}}`.
+struct Started(NifResult<()>);
+
+impl rustler::Encoder for Started {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        match &self.0 {
+            Ok(()) => atoms::ok().encode(env),
+            Err(error) => env.error_tuple(error),
+        }
+    }
+}
+
+rustler::init!("Elixir.MLflow.Native");

@@ -1,0 +1,38 @@
+//! The embedded store's handle, and how its calls reach the writer thread.
+
+use std::path::Path;
+
+use mlflow_store::{Store, StoreError};
+use rustler::{Env, Resource, Term};
+
+use crate::reply::Caller;
+use crate::store_request::StoreRequest;
+
+pub struct Database {
+    store: Store,
+}
+
+#[rustler::resource_impl]
+impl Resource for Database {}
+
+impl Database {
+    pub fn open(path: &str) -> Result<Self, StoreError> {
+        Store::open(Path::new(path)).map(|store| Self { store })
+    }
+
+    /// Queues the request for the writer thread and returns at once; the answer goes to the caller
+    /// as a message.
+    pub fn call(&self, env: Env, reference: Term, request: StoreRequest) -> Result<(), StoreError> {
+        let caller = Caller::new(env.pid(), reference);
+        // The promise is made on the writer thread: work that is refused is dropped here, on a
+        // scheduler thread, and the refusal is returned instead of sent.
+        self.store.submit(Box::new(move |conn| {
+            let reply = caller.promise();
+            reply.send(request.perform(conn));
+        }))
+    }
+
+    pub fn close(&self) {
+        self.store.close();
+    }
+}

@@ -1,0 +1,41 @@
+//! How the engine's types look on the BEAM: mirror types with conversions, and nothing else.
+//!
+//! Strings that come from a server stay strings. Only names that are spelled out here become atoms.
+
+mod batch;
+mod config;
+mod error;
+mod experiment;
+mod json;
+mod metric;
+mod run;
+mod sync;
+
+pub use batch::{BatchTerm, tags};
+pub use config::ConfigTerm;
+pub use error::ErrorTerm;
+pub use experiment::{ExperimentTerm, SearchTerm};
+pub use json::Json;
+pub use metric::{MetricTerm, MetricValueTerm, PointTerm, from_point};
+pub use run::{CreateRunTerm, RunTerm, RunUpdateTerm};
+pub use sync::{OrderTerm, ReportTerm};
+
+use std::collections::HashMap;
+
+/// A string-to-string map: params or tags.
+pub type StringMap = HashMap<String, String>;
+
+mod atoms {
+    rustler::atoms! {
+        nan,
+        infinity,
+        neg_infinity,
+        scheduled,
+        running,
+        finished,
+        failed,
+        killed,
+        active,
+        deleted,
+    }
+}

@@ -1,0 +1,226 @@
+//! A sync order on its way down and its report on the way up.
+
+use mlflow_core::diff::{Base, Conflict, Direction, Pull, Push, Winner};
+use mlflow_core::model::{Run, Tag, Trial};
+use mlflow_core::sync::{Creation, Order, Report, Target};
+use rustler::{NifMap, NifTaggedEnum, NifUnitEnum};
+
+use super::metric::{from_point, to_point};
+use super::run::StatusTerm;
+use super::{ErrorTerm, PointTerm, RunTerm, StringMap};
+
+#[derive(NifMap)]
+#[rustler(decode)]
+pub struct OrderTerm {
+    direction: DirectionTerm,
+    trial: TrialTerm,
+    base: Option<String>,
+    target: TargetTerm,
+}
+
+#[derive(NifUnitEnum)]
+enum DirectionTerm {
+    Push,
+    Pull,
+    Both,
+}
+
+#[derive(NifMap)]
+#[rustler(decode)]
+struct TrialTerm {
+    id: String,
+    name: Option<String>,
+    status: StatusTerm,
+    start_time: Option<i64>,
+    end_time: Option<i64>,
+    params: StringMap,
+    tags: StringMap,
+    points: Vec<PointTerm>,
+}
+
+#[derive(NifTaggedEnum)]
+#[rustler(decode)]
+enum TargetTerm {
+    New(String),
+    Unknown(String, String, String),
+    Existing(String),
+    Read(RunTerm),
+}
+
+impl From<OrderTerm> for Order {
+    fn from(term: OrderTerm) -> Self {
+        Self {
+            direction: match term.direction {
+                DirectionTerm::Push => Direction::Push,
+                DirectionTerm::Pull => Direction::Pull,
+                DirectionTerm::Both => Direction::Both,
+            },
+            trial: term.trial.into(),
+            base: term.base.as_deref().and_then(Base::from_json),
+            target: term.target.into(),
+        }
+    }
+}
+
+impl From<TrialTerm> for Trial {
+    fn from(term: TrialTerm) -> Self {
+        Self {
+            id: term.id,
+            name: term.name,
+            status: term.status.0,
+            start_time: term.start_time,
+            end_time: term.end_time,
+            params: term.params.into_iter().collect(),
+            tags: term.tags.into_iter().collect(),
+            points: term.points.into_iter().map(from_point).collect(),
+        }
+    }
+}
+
+impl From<TargetTerm> for Target {
+    fn from(term: TargetTerm) -> Self {
+        match term {
+            TargetTerm::New(experiment_id) => Self::New { experiment_id },
+            TargetTerm::Unknown(experiment_id, key, value) => Self::Unknown {
+                experiment_id,
+                tag: Tag { key, value },
+            },
+            TargetTerm::Existing(run_id) => Self::Existing { run_id },
+            TargetTerm::Read(run) => Self::Read(Box::new(Run::from(run))),
+        }
+    }
+}
+
+#[derive(NifMap)]
+#[rustler(encode)]
+pub struct ReportTerm {
+    creation: CreationTerm,
+    run_id: Option<String>,
+    run: Option<RunTerm>,
+    duplicates: Vec<String>,
+    base: String,
+    pushed: PushedTerm,
+    pull: PullTerm,
+    conflicts: Vec<ConflictTerm>,
+    reads: u64,
+    writes: u64,
+    error: Option<ErrorTerm>,
+}
+
+#[derive(NifUnitEnum)]
+enum CreationTerm {
+    NotNeeded,
+    Created,
+    Adopted,
+    Refused,
+    Unknown,
+}
+
+/// How much went to the server.
+#[derive(NifMap)]
+#[rustler(encode)]
+struct PushedTerm {
+    params: usize,
+    tags: usize,
+    points: usize,
+    updated: bool,
+}
+
+#[derive(NifMap)]
+#[rustler(encode)]
+struct PullTerm {
+    name: Option<String>,
+    status: Option<StatusTerm>,
+    end_time: Option<i64>,
+    params: StringMap,
+    tags: StringMap,
+    deleted_tags: Vec<String>,
+    points: Vec<PointTerm>,
+}
+
+#[derive(NifMap)]
+#[rustler(encode)]
+struct ConflictTerm {
+    field: &'static str,
+    key: Option<String>,
+    local: Option<String>,
+    remote: Option<String>,
+    winner: WinnerTerm,
+}
+
+#[derive(NifUnitEnum)]
+enum WinnerTerm {
+    Local,
+    Remote,
+}
+
+impl From<Report> for ReportTerm {
+    fn from(report: Report) -> Self {
+        let plan = report.plan;
+        Self {
+            creation: report.creation.into(),
+            run_id: report.run_id,
+            run: report.run.map(RunTerm::from),
+            duplicates: report.duplicates,
+            base: plan.base.to_json(),
+            pushed: plan.push.into(),
+            pull: plan.pull.into(),
+            conflicts: plan.conflicts.into_iter().map(ConflictTerm::from).collect(),
+            reads: report.requests.reads,
+            writes: report.requests.writes,
+            error: report.error.map(ErrorTerm::from),
+        }
+    }
+}
+
+impl From<Creation> for CreationTerm {
+    fn from(creation: Creation) -> Self {
+        match creation {
+            Creation::NotNeeded => Self::NotNeeded,
+            Creation::Created => Self::Created,
+            Creation::Adopted => Self::Adopted,
+            Creation::Refused => Self::Refused,
+            Creation::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Push> for PushedTerm {
+    fn from(push: Push) -> Self {
+        Self {
+            params: push.params.len(),
+            tags: push.tags.len() + push.deleted_tags.len(),
+            points: push.points.len(),
+            updated: push.update != Default::default(),
+        }
+    }
+}
+
+impl From<Pull> for PullTerm {
+    fn from(pull: Pull) -> Self {
+        Self {
+            name: pull.name,
+            status: pull.status.map(StatusTerm),
+            end_time: pull.end_time,
+            params: pull.params.into_iter().collect(),
+            tags: pull.tags.into_iter().collect(),
+            deleted_tags: pull.deleted_tags,
+            points: pull.points.into_iter().map(to_point).collect(),
+        }
+    }
+}
+
+impl From<Conflict> for ConflictTerm {
+    fn from(conflict: Conflict) -> Self {
+        Self {
+            field: conflict.field,
+            key: conflict.key,
+            local: conflict.local,
+            remote: conflict.remote,
+            winner: match conflict.winner {
+                Winner::Local => WinnerTerm::Local,
+                Winner::Remote => WinnerTerm::Remote,
+            },
+        }
+    }
+}
