@@ -1,0 +1,163 @@
+defmodule MLflow.Config do
+  alias MLflow.Config.Settings
+
+  @moduledoc """
+  One validated configuration per instance, made once and handed to every part of it.
+
+  Settings come from, in this order: the options of `MLflow.start_link/1` or the child spec, the
+  application environment (`config :mlflow_sync, tracking_uri: …`), environment variables, and the
+  defaults. The last two but one count for the default instance only: a further instance, another
+  tenant, must not pick up credentials that were meant for somebody else's server. Say
+  `environment: true` if it should.
+
+  #{Settings.markdown()}
+  A mistaken setting raises an `ArgumentError` that names the nearest right one:
+
+      iex> MLflow.Config.new(tracking_url: "http://localhost:5000")
+      ** (ArgumentError) unknown setting :tracking_url for MLflow; did you mean :tracking_uri?
+
+  `inspect/1` shows no secret.
+  """
+
+  @type t :: %__MODULE__{}
+
+  @derive {Inspect, except: [:password, :token, :http_proxy, :https_proxy]}
+  defstruct [:name | Settings.keys()]
+
+  @doc """
+  Validates options into a configuration; raises `ArgumentError` with what to do.
+
+      iex> MLflow.Config.new(tracking_uri: "https://mlflow.example.com").request_timeout
+      30000
+  """
+  @spec new(keyword) :: t
+  def new(options \\ []) do
+    {name, options} = Keyword.pop(options, :name, MLflow)
+    {environment?, options} = Keyword.pop(options, :environment, name == MLflow)
+    is_atom(name) || raise ArgumentError, ":name must be an atom, got #{inspect(name)}"
+
+    given =
+      Settings.from_environment(environment?)
+      |> Keyword.merge(application_environment(environment?))
+      |> Keyword.merge(options)
+
+    Enum.each(given, &validate!/1)
+
+    Settings.defaults()
+    |> Map.merge(Map.new(given))
+    |> take_credentials_out_of_uri()
+    |> check_credentials!()
+    |> Map.put(:name, name)
+    |> then(&struct!(__MODULE__, &1))
+  end
+
+  @doc """
+  The tag by which a trial's run is found again.
+
+      iex> MLflow.Config.trial_tag(MLflow.Config.new())
+      "thunderline_trial_id"
+  """
+  @spec trial_tag(t) :: String.t()
+  def trial_tag(%__MODULE__{tag_prefix: prefix}), do: prefix <> "_trial_id"
+
+  @doc "The tag that names the model run a trial belongs to."
+  @spec model_run_tag(t) :: String.t()
+  def model_run_tag(%__MODULE__{tag_prefix: prefix}), do: prefix <> "_model_run_id"
+
+  @doc false
+  # What the engine's client is made from.
+  def engine_options(%__MODULE__{} = config) do
+    config
+    |> Map.take(~w(tracking_uri workspace insecure_tls http_proxy https_proxy no_proxy
+                   gce_metadata_host request_timeout total_timeout max_retries backoff_base)a)
+    |> Map.merge(%{
+      auth: engine_auth(config),
+      ca_cert: config.server_cert_path,
+      client_cert: config.client_cert_path,
+      backoff_factor: config.backoff_factor * 1.0
+    })
+  end
+
+  defp engine_auth(%{auth: :none}), do: :none
+  defp engine_auth(%{auth: :google_identity, audience: aud}), do: {:google_identity, aud}
+  defp engine_auth(%{username: user, password: pass}) when user != nil, do: {:basic, user, pass}
+  defp engine_auth(%{token: token}) when is_binary(token), do: {:bearer, token}
+  defp engine_auth(_), do: :none
+
+  # `:default_instance` says whether there is one at all, and is no setting of it.
+  defp application_environment(false), do: []
+
+  defp application_environment(true),
+    do: :mlflow_sync |> Application.get_all_env() |> Keyword.delete(:default_instance)
+
+  defp validate!({key, value}) do
+    key in Settings.keys() || raise ArgumentError, unknown(key)
+
+    valid?(Settings.type(key), value) || optional?(key, value) ||
+      raise ArgumentError, wrong(key, value)
+  end
+
+  defp optional?(key, value), do: value == nil and Settings.defaults()[key] == nil
+
+  defp valid?(:string, value), do: is_binary(value) and value != ""
+  defp valid?(:boolean, value), do: is_boolean(value)
+  defp valid?(:module, value), do: is_atom(value) and value not in [nil, true, false]
+  defp valid?(:token, value) when is_binary(value), do: value != ""
+  defp valid?(:token, {m, f, a}), do: is_atom(m) and is_atom(f) and is_list(a)
+  defp valid?(:token, value), do: is_function(value, 0)
+  defp valid?({:integer, minimum}, value), do: is_integer(value) and value >= minimum
+  defp valid?({:number, minimum}, value), do: is_number(value) and value >= minimum
+  defp valid?({:one_of, atoms}, value), do: value in atoms
+
+  defp valid?(:uri, value) when is_binary(value) do
+    uri = URI.parse(value)
+    uri.scheme in ["http", "https"] and uri.host not in [nil, ""]
+  end
+
+  defp valid?(:uri, _), do: false
+
+  defp unknown(key) do
+    nearest = Enum.max_by(Settings.keys(), &String.jaro_distance("#{&1}", "#{key}"))
+    "unknown setting #{inspect(key)} for MLflow; did you mean #{inspect(nearest)}?"
+  end
+
+  defp wrong(key, value) do
+    shown = if key in [:password, :token], do: "a value of another kind", else: inspect(value)
+    "setting #{inspect(key)} must be #{expected(Settings.type(key))}, got #{shown}"
+  end
+
+  defp expected(:string), do: "a non-empty string"
+  defp expected(:boolean), do: "true or false"
+  defp expected(:module), do: "a module"
+  defp expected(:token), do: "a string, a function without arguments or {module, function, args}"
+  defp expected({:integer, minimum}), do: "a whole number of at least #{minimum}"
+  defp expected({:number, minimum}), do: "a number of at least #{minimum}"
+  defp expected({:one_of, atoms}), do: "one of #{Enum.map_join(atoms, ", ", &inspect/1)}"
+
+  defp expected(:uri),
+    do: "an http:// or https:// address of an MLflow server, such as \"http://localhost:5000\""
+
+  # A password in the address would show wherever the address does.
+  defp take_credentials_out_of_uri(settings) do
+    case URI.parse(settings.tracking_uri) do
+      %URI{userinfo: nil} ->
+        settings
+
+      %URI{userinfo: userinfo} = uri ->
+        [username | password] = String.split(userinfo, ":", parts: 2)
+        password = password |> List.first("") |> URI.decode()
+
+        %{settings | tracking_uri: URI.to_string(%{uri | userinfo: nil, authority: nil})}
+        |> Map.merge(%{username: URI.decode(username), password: password})
+    end
+  end
+
+  defp check_credentials!(%{username: nil, password: password}) when password != nil do
+    raise ArgumentError, "setting :password is given without :username; give both or neither"
+  end
+
+  defp check_credentials!(%{username: username, password: nil} = settings) when username != nil,
+    do: %{settings | password: ""}
+
+  defp check_credentials!(settings), do: settings
+end

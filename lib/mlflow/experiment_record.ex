@@ -1,0 +1,36 @@
+defmodule MLflow.ExperimentRecord do
+  @moduledoc """
+  What the application keeps of an experiment: a row of `mlflow_experiments`.
+  """
+
+  @fields [
+    :id,
+    :mlflow_experiment_id,
+    :name,
+    :artifact_location,
+    :lifecycle_stage,
+    :tags,
+    :model_run_id,
+    :synced_at,
+    :inserted_at,
+    :updated_at
+  ]
+
+  @type t :: %__MODULE__{}
+
+  defstruct @fields
+
+  @doc false
+  def fields, do: @fields
+
+  @doc false
+  def from_experiment(%MLflow.Experiment{} = experiment) do
+    %{
+      mlflow_experiment_id: experiment.experiment_id,
+      name: experiment.name,
+      artifact_location: experiment.artifact_location,
+      lifecycle_stage: to_string(experiment.lifecycle_stage),
+      tags: experiment.tags
+    }
+  end
+end

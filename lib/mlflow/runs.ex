@@ -1,0 +1,41 @@
+defmodule MLflow.Runs do
+  @moduledoc """
+  The run and experiment records of the embedded store: what was last seen in MLflow.
+
+  To ask the server itself, use `MLflow.Client`.
+
+      {:ok, runs} = MLflow.Runs.list(where: %{mlflow_experiment_id: "1"})
+  """
+
+  alias MLflow.{Error, ExperimentRecord, Instance, RunRecord}
+  alias MLflow.Store.{Embedded, Listing}
+
+  @type result(value) :: {:ok, value} | {:error, Error.t()}
+
+  @doc "A run record by MLflow's run id."
+  @spec get(String.t(), keyword) :: result(RunRecord.t())
+  def get(mlflow_run_id, opts \\ []) do
+    found(opts, mlflow_run_id, &Embedded.fetch_run(&1, mlflow_run_id))
+  end
+
+  @doc "The run record of a trial, by the trial's `id`."
+  @spec for_trial(String.t(), keyword) :: result(RunRecord.t())
+  def for_trial(trial_id, opts \\ []) do
+    found(opts, trial_id, &Embedded.fetch_run_by_trial(&1, trial_id))
+  end
+
+  @doc "Run records, oldest first. Options as for `MLflow.Trials.list/1`."
+  @spec list(keyword) :: result([RunRecord.t()])
+  def list(opts \\ []), do: Listing.list("mlflow_runs", opts)
+
+  @doc "Experiment records, oldest first. Options as for `MLflow.Trials.list/1`."
+  @spec experiments(keyword) :: result([ExperimentRecord.t()])
+  def experiments(opts \\ []), do: Listing.list("mlflow_experiments", opts)
+
+  defp found(opts, id, fetch) do
+    with {:ok, instance} <- Instance.fetch(opts),
+         {:ok, nil} <- fetch.(instance) do
+      {:error, Error.new(:not_found, "run", "there is no run record for #{inspect(id)}")}
+    end
+  end
+end

@@ -1,0 +1,196 @@
+defmodule MLflow.Sync.WholeExperiment do
+  @moduledoc false
+  # An experiment compared as a whole: its runs come in pages of `runs/search`, never one by one,
+  # and only what differs costs a request more.
+
+  alias MLflow.{Config, Error, Experiments, Instance, Run, RunRecord, Trial}
+  alias MLflow.Sync.Exchange
+
+  @page 1_000
+
+  @spec sync(Instance.t(), String.t() | integer) :: {:ok, map} | {:error, Error.t()}
+  def sync(%Instance{} = instance, experiment) do
+    store = instance.config.store
+
+    with {:ok, id} <- Experiments.resolve(instance, experiment),
+         {:ok, found} <- Instance.request(instance, {:get_experiment, id}),
+         {:ok, _} <- Experiments.record(instance, found),
+         {:ok, runs, pages} <- runs(instance, id),
+         {:ok, records} <- store.runs_in_experiment(instance, id),
+         {:ok, outcomes} <- compare(instance, runs, records),
+         {:ok, new} <- push_new(instance, id) do
+      outcomes = outcomes ++ missing(records, runs) ++ new
+      verdict(report(id, runs, outcomes, pages + 1))
+    end
+  end
+
+  # Pages are by offset on the server: a run that moved while we paged may come twice.
+  defp runs(instance, id, token \\ nil, runs \\ %{}, pages \\ 0) do
+    search = %{
+      filter: nil,
+      max_results: @page,
+      order_by: ["attributes.start_time ASC"],
+      view_type: :all,
+      page_token: token
+    }
+
+    case Instance.request(instance, {:search_runs, [id], search}) do
+      {:ok, {items, next}} ->
+        runs = Enum.into(items, runs, &{&1.run_id, &1})
+
+        if next in [nil, token],
+          do: {:ok, Map.values(runs), pages + 1},
+          else: runs(instance, id, next, runs, pages + 1)
+
+      error ->
+        error
+    end
+  end
+
+  defp compare(instance, runs, records) do
+    by_run_id =
+      for %RunRecord{mlflow_run_id: id} = record <- records, id, into: %{}, do: {id, record}
+
+    in_parallel(instance, runs, &compare_one(instance, &1, by_run_id[&1.run_id]))
+  end
+
+  defp compare_one(instance, run, record) do
+    with {:ok, trial} <- linked_trial(instance, run, record) do
+      cond do
+        trial == nil -> mirror(instance, run, record)
+        run.lifecycle_stage == :deleted -> mirror(instance, run, record)
+        true -> Exchange.trial(instance, trial, :both, run: run)
+      end
+    end
+    |> outcome(run.run_id)
+  end
+
+  @doc """
+  The trial a run belongs to: the one its record is linked to or, for a run without a record, the
+  one that its tag names and that has no run yet.
+  """
+  @spec linked_trial(Instance.t(), Run.t(), RunRecord.t() | nil) ::
+          {:ok, Trial.t() | nil} | {:error, Error.t()}
+  def linked_trial(instance, _run, %RunRecord{model_trial_id: id}) when id != nil,
+    do: optional(instance.config.store.fetch_trial(instance, id))
+
+  def linked_trial(instance, run, _record) do
+    store = instance.config.store
+
+    with id when id != nil <- run.tags[Config.trial_tag(instance.config)],
+         {:ok, %Trial{} = trial} <- optional(store.fetch_trial(instance, id)),
+         {:ok, linked} <- store.fetch_run_by_trial(instance, trial.id) do
+      taken? = linked != nil and linked.mlflow_run_id not in [nil, run.run_id]
+      {:ok, if(taken?, do: nil, else: trial)}
+    else
+      nil -> {:ok, nil}
+      other -> other
+    end
+  end
+
+  defp optional({:error, %Error{kind: :not_found}}), do: {:ok, nil}
+  defp optional(answer), do: answer
+
+  @doc "Writes a run that has no trial of ours into its record."
+  @spec mirror(Instance.t(), Run.t(), RunRecord.t() | nil) :: {:ok, map} | {:error, Error.t()}
+  def mirror(instance, run, record) do
+    attrs = RunRecord.from_run(run)
+
+    if record != nil and same?(record, attrs) do
+      {:ok, mirrored(run, 0)}
+    else
+      attrs = Map.put(attrs, :synced_at, MLflow.Metric.now())
+      with {:ok, _} <- instance.config.store.put_run(instance, attrs), do: {:ok, mirrored(run, 1)}
+    end
+  end
+
+  defp mirrored(run, pulled) do
+    %{
+      "mlflow_run_id" => run.run_id,
+      "creation" => "not_needed",
+      "pushed" => 0,
+      "pulled" => pulled,
+      "conflicts" => [],
+      "duplicates" => [],
+      "requests" => 0,
+      "writes" => 0
+    }
+  end
+
+  # What was stored has been through JSON, so both are compared as JSON has them.
+  defp same?(record, attrs),
+    do: Enum.all?(attrs, fn {key, value} -> plain(Map.get(record, key)) == plain(value) end)
+
+  defp plain(value) when is_map(value), do: Map.new(value, fn {k, v} -> {k, plain(v)} end)
+  defp plain(value) when is_atom(value) and value != nil, do: Atom.to_string(value)
+  defp plain(value), do: value
+
+  # A run that vanished from the server (deleted runs still come in the search).
+  defp missing(records, runs) do
+    seen = MapSet.new(runs, & &1.run_id)
+
+    for %RunRecord{mlflow_run_id: id} <- records, id != nil, not MapSet.member?(seen, id) do
+      message = "run #{id} is gone from MLflow; unlink its trial to get a new run"
+      outcome({:error, Error.new(:not_found, "experiment", message)}, id)
+    end
+  end
+
+  defp push_new(instance, id) do
+    ids = if {:ok, id} == default(instance), do: [id, nil], else: [id]
+
+    with {:ok, trials} <- instance.config.store.trials_without_run(instance, ids) do
+      in_parallel(instance, trials, fn trial ->
+        instance |> Exchange.trial(trial, :push, experiment_id: id) |> outcome(trial.id)
+      end)
+    end
+  end
+
+  defp default(instance) do
+    with {:error, _} <- Experiments.default(instance), do: :none
+  end
+
+  defp in_parallel(instance, items, fun) do
+    options = [max_concurrency: instance.config.concurrency, timeout: :infinity, ordered: false]
+    {:ok, items |> Task.async_stream(fun, options) |> Enum.map(fn {:ok, outcome} -> outcome end)}
+  end
+
+  defp outcome(result, id), do: {id, result}
+
+  defp report(id, runs, outcomes, requests) do
+    done = for {_id, {:ok, summary}} <- outcomes, do: summary
+    failed = for {id, {:error, error}} <- outcomes, do: {id, error}
+    changed? = &(&1["pushed"] + &1["pulled"] > 0 or &1["creation"] == "created")
+
+    %{
+      "experiment_id" => id,
+      "runs" => length(runs),
+      "synced" => Enum.count(done, changed?),
+      "unchanged" => Enum.count(done, &(not changed?.(&1))),
+      "pushed" => Enum.count(done, &(&1["pushed"] > 0 or &1["creation"] == "created")),
+      "pulled" => Enum.count(done, &(&1["pulled"] > 0)),
+      "failed" => Enum.map(failed, fn {id, error} -> Map.put(Error.to_map(error), "id", id) end),
+      "conflicts" => Enum.flat_map(done, & &1["conflicts"]),
+      "requests" => requests + total(done, "requests"),
+      "writes" => total(done, "writes")
+    }
+  end
+
+  defp total(summaries, key), do: summaries |> Enum.map(& &1[key]) |> Enum.sum()
+
+  # One bad run fails alone. What trying again may mend makes the whole job try again, which is
+  # harmless: what is in step by then costs nothing.
+  defp verdict(%{"failed" => failed} = report) do
+    case Enum.find(failed, & &1["retryable"]) do
+      nil ->
+        {:ok, report}
+
+      first ->
+        error = Error.from_map(first)
+
+        message =
+          "#{length(failed)} of #{report["runs"]} runs failed, the first with: #{error.message}"
+
+        {:error, %Error{error | operation: "experiment", message: message}}
+    end
+  end
+end

@@ -1,0 +1,37 @@
+defmodule MLflow.Telemetry do
+  @moduledoc """
+  Every request, job and sync as telemetry events, where the `telemetry` package is present.
+
+  | event | measurements | metadata |
+  |---|---|---|
+  | `[:mlflow, :request, :start]` | `system_time` | `name`, `operation` |
+  | `[:mlflow, :request, :stop]` | `duration` | the same, and `result` (`:ok` or the error's kind) |
+  | `[:mlflow, :job, :start]` | `system_time` | `name`, `job` |
+  | `[:mlflow, :job, :stop]` | `duration` | the same, and `result` |
+  | `[:mlflow, :sync, :start]` | `system_time` | `name`, `action`, `target` |
+  | `[:mlflow, :sync, :stop]` | `duration` | the same, and `result` |
+  | `[:mlflow, …, :exception]` | `duration` | the same, and `kind`, `reason`, `stacktrace` |
+
+  `name` is the instance. Durations are in native time units, as everywhere in telemetry. No event
+  carries a secret. Without the package nothing is measured and nothing is paid.
+
+      :telemetry.attach("log", [:mlflow, :sync, :stop], &MyApp.handle/4, nil)
+  """
+
+  if Code.ensure_loaded?(:telemetry) do
+    @doc false
+    def span(event, metadata, fun) do
+      :telemetry.span([:mlflow, event], metadata, fn ->
+        result = fun.()
+        {result, Map.put(metadata, :result, outcome(result))}
+      end)
+    end
+
+    defp outcome({:error, %MLflow.Error{kind: kind}}), do: kind
+    defp outcome({verdict, %MLflow.Error{kind: kind}}), do: {verdict, kind}
+    defp outcome(_), do: :ok
+  else
+    @doc false
+    def span(_event, _metadata, fun), do: fun.()
+  end
+end
