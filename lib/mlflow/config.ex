@@ -11,7 +11,8 @@ defmodule MLflow.Config do
   `environment: true` if it should.
 
   #{Settings.markdown()}
-  A mistaken setting raises an `ArgumentError` that names the nearest right one:
+  A setting that is `nil` counts as not given. A mistaken one raises an `ArgumentError` that names the
+  nearest right one:
 
       iex> MLflow.Config.new(tracking_url: "http://localhost:5000")
       ** (ArgumentError) unknown setting :tracking_url for MLflow; did you mean :tracking_uri?
@@ -40,6 +41,7 @@ defmodule MLflow.Config do
       Settings.from_environment(environment?)
       |> Keyword.merge(application_environment(environment?))
       |> Keyword.merge(options)
+      |> Enum.reject(fn {_key, value} -> value == nil end)
 
     Enum.each(given, &validate!/1)
 
@@ -93,11 +95,9 @@ defmodule MLflow.Config do
   defp validate!({key, value}) do
     key in Settings.keys() || raise ArgumentError, unknown(key)
 
-    valid?(Settings.type(key), value) || optional?(key, value) ||
+    valid?(Settings.type(key), value) ||
       raise ArgumentError, wrong(key, value)
   end
-
-  defp optional?(key, value), do: value == nil and Settings.defaults()[key] == nil
 
   defp valid?(:string, value), do: is_binary(value) and value != ""
   defp valid?(:boolean, value), do: is_boolean(value)

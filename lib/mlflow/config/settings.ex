@@ -88,19 +88,22 @@ defmodule MLflow.Config.Settings do
 
   @doc "What the environment says; `environment: false` leaves only what describes the machine."
   def from_environment(environment?) do
-    for {key, _, _, variables, _} <- @table,
+    for {key, type, _, variables, _} <- @table,
         environment? or key in @machine_wide,
-        {:ok, value} <- [first_given(variables)],
+        {:ok, value} <- [combine(type, given(variables))],
         do: {key, value}
   end
 
-  defp first_given(variables) do
-    Enum.find_value(variables, :none, fn {variable, reader} ->
-      case System.get_env(variable) do
-        blank when blank in [nil, ""] -> nil
-        text -> {:ok, read(reader, String.trim(text), variable)}
-      end
-    end)
+  # Of several variables the first one given counts; of several switches, each can switch off.
+  defp combine(_type, []), do: :none
+  defp combine(:boolean, flags), do: {:ok, Enum.all?(flags)}
+  defp combine(_type, [first | _]), do: {:ok, first}
+
+  defp given(variables) do
+    for {variable, reader} <- variables,
+        text = System.get_env(variable),
+        text not in [nil, ""],
+        do: read(reader, String.trim(text), variable)
   end
 
   defp read(:string, text, _variable), do: text
