@@ -32,7 +32,7 @@ defmodule MLflow.Client do
   def create_experiment(name, opts \\ []) do
     {location, tags} = {opts[:artifact_location], Value.pairs(opts[:tags] || [])}
 
-    with {:ok, id} <- call({:create_experiment, name, location, tags}, opts) do
+    with {:ok, id} <- call({:create_experiment, name(name), location, tags}, opts) do
       {:ok,
        %Experiment{
          experiment_id: id,
@@ -49,7 +49,8 @@ defmodule MLflow.Client do
 
   @doc "Reads an experiment by name. (`experiments/get-by-name`)"
   @spec get_experiment_by_name(String.t(), keyword) :: result(Experiment.t())
-  def get_experiment_by_name(name, opts \\ []), do: call({:get_experiment_by_name, name}, opts)
+  def get_experiment_by_name(name, opts \\ []),
+    do: call({:get_experiment_by_name, name(name)}, opts)
 
   @doc """
   Experiments as a lazy stream over the server's pages. (`experiments/search`)
@@ -65,7 +66,7 @@ defmodule MLflow.Client do
   @doc "Renames an experiment. (`experiments/update`)"
   @spec update_experiment(String.t() | integer, String.t(), keyword) :: result
   def update_experiment(id, new_name, opts \\ []),
-    do: call({:update_experiment, id(id), new_name}, opts)
+    do: call({:update_experiment, id(id), name(new_name)}, opts)
 
   @doc "Deletes an experiment; it can be restored. (`experiments/delete`)"
   @spec delete_experiment(String.t() | integer, keyword) :: result
@@ -105,7 +106,7 @@ defmodule MLflow.Client do
 
   @doc "Reads a run, with the latest point of each metric. (`runs/get`)"
   @spec get_run(String.t(), keyword) :: result(Run.t())
-  def get_run(run_id, opts \\ []), do: call({:get_run, run_id}, opts)
+  def get_run(run_id, opts \\ []), do: call({:get_run, run_id(run_id)}, opts)
 
   @doc """
   Changes a run's status, end time or name. (`runs/update`)
@@ -133,16 +134,16 @@ defmodule MLflow.Client do
       name: changes[:run_name]
     }
 
-    call({:update_run, run_id, update}, opts)
+    call({:update_run, run_id(run_id), update}, opts)
   end
 
   @doc "Deletes a run; it can be restored. (`runs/delete`)"
   @spec delete_run(String.t(), keyword) :: result
-  def delete_run(run_id, opts \\ []), do: call({:delete_run, run_id}, opts)
+  def delete_run(run_id, opts \\ []), do: call({:delete_run, run_id(run_id)}, opts)
 
   @doc "Restores a deleted run. (`runs/restore`)"
   @spec restore_run(String.t(), keyword) :: result
-  def restore_run(run_id, opts \\ []), do: call({:restore_run, run_id}, opts)
+  def restore_run(run_id, opts \\ []), do: call({:restore_run, run_id(run_id)}, opts)
 
   @doc """
   Runs of one or more experiments as a lazy stream over the server's pages. (`runs/search`)
@@ -170,7 +171,7 @@ defmodule MLflow.Client do
   @spec log_metric(String.t(), atom | String.t(), term, keyword) :: result
   def log_metric(run_id, key, value, opts \\ []) do
     with {:ok, [point]} <- Metric.points([{key, value}], opts) do
-      call({:log_metric, run_id, point}, opts)
+      call({:log_metric, run_id(run_id), point}, opts)
     end
   end
 
@@ -186,7 +187,7 @@ defmodule MLflow.Client do
   @doc "Logs one param; MLflow never changes a param's value. (`runs/log-parameter`)"
   @spec log_param(String.t(), atom | String.t(), term, keyword) :: result
   def log_param(run_id, key, value, opts \\ []),
-    do: call({:log_param, run_id, Value.key(key), Value.text(value)}, opts)
+    do: call({:log_param, run_id(run_id), Value.key(key), Value.text(value)}, opts)
 
   @doc "Logs any number of params. (`runs/log-batch`)"
   @spec log_batch_params(String.t(), map | list, keyword) :: result
@@ -211,19 +212,19 @@ defmodule MLflow.Client do
         tags: Value.pairs(entities[:tags] || [])
       }
 
-      call({:log_batch, run_id, batch}, opts)
+      call({:log_batch, run_id(run_id), batch}, opts)
     end
   end
 
   @doc "Sets a tag on a run. (`runs/set-tag`)"
   @spec set_tag(String.t(), atom | String.t(), term, keyword) :: result
   def set_tag(run_id, key, value, opts \\ []),
-    do: call({:set_tag, run_id, Value.key(key), Value.text(value)}, opts)
+    do: call({:set_tag, run_id(run_id), Value.key(key), Value.text(value)}, opts)
 
   @doc "Deletes a tag of a run. (`runs/delete-tag`)"
   @spec delete_tag(String.t(), atom | String.t(), keyword) :: result
   def delete_tag(run_id, key, opts \\ []),
-    do: call({:delete_tag, run_id, Value.key(key)}, opts)
+    do: call({:delete_tag, run_id(run_id), Value.key(key)}, opts)
 
   @doc """
   A metric's whole series, all pages of it, oldest step first. (`metrics/get-history`)
@@ -232,7 +233,7 @@ defmodule MLflow.Client do
   """
   @spec get_metric_history(String.t(), atom | String.t(), keyword) :: result([Metric.t()])
   def get_metric_history(run_id, key, opts \\ []) do
-    with {:ok, points} <- call({:get_metric_history, run_id, Value.key(key)}, opts) do
+    with {:ok, points} <- call({:get_metric_history, run_id(run_id), Value.key(key)}, opts) do
       {:ok, Enum.sort_by(points, &{&1.step, &1.timestamp})}
     end
   end
@@ -354,9 +355,18 @@ defmodule MLflow.Client do
       filter: opts[:filter],
       max_results: opts[:max_results],
       order_by: List.wrap(opts[:order_by]),
-      view_type: opts[:view_type],
+      view_type: view_type!(opts[:view_type]),
       page_token: token
     }
+  end
+
+  @view_types [:active_only, :deleted_only, :all]
+
+  defp view_type!(nil), do: nil
+  defp view_type!(type) when type in @view_types, do: type
+
+  defp view_type!(other) do
+    raise ArgumentError, ":view_type is one of #{inspect(@view_types)}, got #{inspect(other)}"
   end
 
   defp status!(nil), do: nil
@@ -370,11 +380,15 @@ defmodule MLflow.Client do
   end
 
   defp id(id) when is_integer(id), do: Integer.to_string(id)
-  defp id(id) when is_binary(id), do: id
+  defp id(id), do: string!(id, "an experiment id")
 
-  defp id(other) do
-    raise ArgumentError, "an experiment id must be a string or an integer, got #{inspect(other)}"
-  end
+  defp run_id(id), do: string!(id, "a run id")
+  defp name(name), do: string!(name, "an experiment's name")
+
+  defp string!(text, _what) when is_binary(text), do: text
+
+  defp string!(other, what),
+    do: raise(ArgumentError, "#{what} must be a string, got #{inspect(other)}")
 
   defp now, do: System.monotonic_time(:millisecond)
 end

@@ -32,6 +32,23 @@ defmodule MLflow.Runs do
   @spec experiments(keyword) :: result([ExperimentRecord.t()])
   def experiments(opts \\ []), do: Listing.list("mlflow_experiments", opts)
 
+  @doc """
+  Parts a trial (by `id` or `trial_id`) from its run, so that its next sync creates a new one.
+
+  For a run that was deleted or is gone from MLflow. The run and its record stay as they are.
+  """
+  @spec unlink(String.t(), keyword) :: :ok | {:error, Error.t()}
+  def unlink(trial_id, opts \\ []) do
+    with {:ok, instance} <- Instance.fetch(opts),
+         {:ok, %{"id" => id}} <- Embedded.fetch_trial_row(instance, trial_id),
+         {:ok, record} <- for_trial(id, opts),
+         parted = %{"model_trial_id" => nil, "base" => nil, "points_seq" => nil},
+         {:ok, _} <- Embedded.call(instance, {:update, "mlflow_runs", record.id, parted}),
+         {:ok, _} <- Embedded.call(instance, {:update_trial, id, %{"mlflow_run_id" => nil}, []}) do
+      :ok
+    end
+  end
+
   defp found(opts, id, fetch) do
     with {:ok, instance} <- Instance.fetch(opts),
          {:ok, nil} <- fetch.(instance) do

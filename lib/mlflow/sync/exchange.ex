@@ -76,13 +76,11 @@ defmodule MLflow.Sync.Exchange do
     failed(instance, trial, error)
   end
 
-  defp settle(instance, trial, record, %{error: %Error{} = error} = report, _reached) do
-    reached = %{mlflow_run_id: report.run_id, model_trial_id: trial.id}
+  defp settle(instance, trial, _record, %{error: %Error{} = error} = report, _reached) do
+    found = mirror(report.run, %{mlflow_run_id: report.run_id, model_trial_id: trial.id})
 
-    with {:ok, _} <- instance.config.store.put_run(instance, mirror(report.run, reached)) do
-      if report.creation == :not_needed or record == nil, do: :ok
-      failed(instance, trial, error)
-    end
+    with {:ok, _} <- instance.config.store.put_run(instance, found),
+         do: failed(instance, trial, error)
   end
 
   defp settle(instance, trial, record, report, reached) do

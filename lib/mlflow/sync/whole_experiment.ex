@@ -130,7 +130,7 @@ defmodule MLflow.Sync.WholeExperiment do
     seen = MapSet.new(runs, & &1.run_id)
 
     for %RunRecord{mlflow_run_id: id} <- records, id != nil, not MapSet.member?(seen, id) do
-      message = "run #{id} is gone from MLflow; unlink its trial to get a new run"
+      message = "run #{id} is gone from MLflow; MLflow.Runs.unlink/2 lets its trial get a new one"
       outcome({:error, Error.new(:not_found, "experiment", message)}, id)
     end
   end
