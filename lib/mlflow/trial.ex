@@ -65,8 +65,8 @@ defmodule MLflow.Trial do
   def statuses, do: @statuses |> Map.keys() |> Enum.sort()
 
   @doc """
-  The trial status of a run status, in the words the trial uses already: a finished run is
-  `:succeeded` to a trial of Thunderline's table and `:completed` to one of its phase-5 document.
+  The trial status of a run status. What a server invents beyond MLflow's own statuses never
+  reaches a trial.
 
       iex> MLflow.Trial.from_run_status(:finished)
       :succeeded
@@ -76,5 +76,5 @@ defmodule MLflow.Trial do
   def from_run_status(:finished), do: :succeeded
   def from_run_status(:failed), do: :failed
   def from_run_status(:killed), do: :cancelled
-  def from_run_status(_), do: :running
+  def from_run_status(:running), do: :running
 end

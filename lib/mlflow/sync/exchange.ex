@@ -17,7 +17,9 @@ defmodule MLflow.Sync.Exchange do
     with {:ok, known} <- store.fetch_run_by_trial(instance, trial.id),
          {:ok, record, target} <- target(instance, trial, known, opts),
          watermark = (record && record.points_seq) || 0,
-         {:ok, {points, reached}} <- store.load_points(instance, trial, watermark),
+         {:ok, {points, last}} <- store.load_points(instance, trial, watermark),
+         # A pull sends no points, so it reaches none.
+         reached = if(direction == :pull, do: watermark, else: last),
          trial = %Trial{trial | points: points},
          {:ok, report} <- carry_out(instance, trial, record, target, direction) do
       settle(instance, trial, record, report, reached)

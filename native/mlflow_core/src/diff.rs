@@ -7,7 +7,7 @@
 
 mod value;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,10 @@ impl Base {
         serde_json::from_str(json)
             .ok()
             .filter(|base: &Self| base.version == BASE_VERSION)
+    }
+
+    pub fn has_tag(&self, key: &str) -> bool {
+        self.tags.contains_key(key)
     }
 
     pub fn to_json(&self) -> String {
@@ -217,19 +221,23 @@ struct Merge<'a> {
 }
 
 impl Merge<'_> {
+    /// A name cannot be taken away, so a side without one has no say.
     fn name(&mut self) {
+        let local = self.trial.name.as_ref().filter(|name| !name.is_empty());
         let base = self.base.map(|base| base.name.as_ref());
-        let change = changed(self.trial.name.as_ref(), base, self.remote.name);
-        match (change, &self.trial.name) {
-            (Changed::Neither, name) => self.plan.base.name = name.clone(),
-            (Changed::There, _) if self.direction.pulls() => {
-                self.plan.pull.name = self.remote.name.cloned();
-                self.plan.base.name = self.remote.name.cloned();
+        let remote = self.remote.name;
+        match (changed(local, base, remote), local, remote) {
+            (Changed::Neither, name, _) => self.plan.base.name = name.cloned(),
+            (Changed::There, _, Some(theirs)) | (Changed::Both, None, Some(theirs))
+                if self.direction.pulls() =>
+            {
+                self.plan.pull.name = Some(theirs.clone());
+                self.plan.base.name = Some(theirs.clone());
             }
-            (Changed::Here | Changed::Both, Some(name)) => {
-                let remote = self.remote.name.cloned();
+            (change @ (Changed::Here | Changed::Both), Some(name), theirs) => {
                 if change == Changed::Both {
-                    self.conflict("name", None, Some(name.clone()), remote, Winner::Local);
+                    let (local, remote) = (Some(name.clone()), theirs.cloned());
+                    self.conflict("name", None, local, remote, Winner::Local);
                 }
                 if self.direction.pushes() {
                     self.plan.push.update.run_name = Some(name.clone());
@@ -244,11 +252,16 @@ impl Merge<'_> {
         let local = &self.trial.status;
         match self.status_change() {
             Changed::Neither => self.plan.base.status = Some(local.clone()),
-            Changed::There if self.direction.pulls() => {
+            // A status that only the server knows is none that a trial could have.
+            Changed::There if self.direction.pulls() && !self.is_foreign_status() => {
                 self.plan.pull.status = self.remote.status.cloned();
                 self.plan.base.status = self.remote.status.cloned();
             }
-            Changed::There => {}
+            // What stays behind is where both were, or the next diff would take it for a change.
+            Changed::There => self.plan.base.status = Some(local.clone()),
+            Changed::Here if !self.direction.pushes() => {
+                self.plan.base.status = self.remote.status.cloned();
+            }
             change => {
                 if change == Changed::Both {
                     let remote = self.remote.status.map(|status| status.as_str().to_owned());
@@ -263,9 +276,13 @@ impl Merge<'_> {
         }
     }
 
+    fn is_foreign_status(&self) -> bool {
+        matches!(self.remote.status, Some(RunStatus::Other(_)))
+    }
+
     /// Without a base, an ended side has simply got further than one that has not.
     fn status_change(&self) -> Changed {
-        let base = self.base.map(|base| base.status.as_ref());
+        let base = self.base.and_then(|base| base.status.as_ref()).map(Some);
         match (
             changed(Some(&self.trial.status), base, self.remote.status),
             self.remote.status,
@@ -281,29 +298,39 @@ impl Merge<'_> {
         }
     }
 
-    /// An end time means something only beside an ended status, and goes where the status goes.
+    /// An end time means something only beside an ended status, so each side is taken with the
+    /// status it is about to have. It cannot be taken away: a side without one has no say.
     fn end_time(&mut self) {
+        let (pulled, pushed) = (&self.plan.pull.status, &self.plan.push.update.status);
+        let has_ended = |status: Option<&RunStatus>| status.is_some_and(RunStatus::is_terminal);
+        let ends_here = has_ended(pulled.as_ref().or(Some(&self.trial.status)));
+        let ends_there = has_ended(pushed.as_ref().or(self.remote.status));
+        let local = self.trial.end_time.filter(|_| ends_here);
+        let remote = self.remote.end_time.copied().filter(|_| ends_there);
         let base = self.base.map(|base| base.end_time.as_ref());
-        let change = changed(self.trial.end_time.as_ref(), base, self.remote.end_time);
-        match change {
-            Changed::Neither => self.plan.base.end_time = self.trial.end_time,
-            Changed::There if self.direction.pulls() => {
-                self.plan.pull.end_time = self.remote.end_time.copied();
-                self.plan.base.end_time = self.remote.end_time.copied();
+        let change = changed(local.as_ref(), base, remote.as_ref());
+        // What is left over from before a restart is no side's opinion.
+        let is_stale_here = local.is_none() || !self.trial.status.is_terminal();
+        let is_stale_there = remote.is_none() || !has_ended(self.remote.status);
+        let is_theirs = change == Changed::There || (change == Changed::Both && is_stale_here);
+        match (change, local, remote) {
+            (Changed::Neither, ..) => self.plan.base.end_time = local,
+            (_, _, Some(theirs)) if is_theirs && ends_here && self.direction.pulls() => {
+                self.plan.pull.end_time = Some(theirs);
+                self.plan.base.end_time = Some(theirs);
             }
-            Changed::Here | Changed::Both if self.ends_here() => {
-                self.plan.push.update.end_time = self.trial.end_time;
-                self.plan.base.end_time = self.trial.end_time;
+            (Changed::Here | Changed::Both, Some(ours), _) => {
+                if change == Changed::Both && !is_stale_there {
+                    let (local, remote) = (Some(ours.to_string()), remote.map(|t| t.to_string()));
+                    self.conflict("end_time", None, local, remote, Winner::Local);
+                }
+                if self.direction.pushes() && ends_there {
+                    self.plan.push.update.end_time = Some(ours);
+                    self.plan.base.end_time = Some(ours);
+                }
             }
             _ => {}
         }
-    }
-
-    fn ends_here(&self) -> bool {
-        self.direction.pushes()
-            && self.trial.status.is_terminal()
-            && self.trial.end_time.is_some()
-            && self.plan.pull.status.is_none()
     }
 
     fn params(&mut self) {
@@ -344,7 +371,9 @@ impl Merge<'_> {
     fn tags(&mut self) {
         let empty = BTreeMap::new();
         let remote = self.remote.tags.unwrap_or(&empty);
-        let keys: BTreeSet<&String> = self.trial.tags.keys().chain(remote.keys()).collect();
+        let known = self.base.map_or(&empty, |base| &base.tags);
+        let sides = [&self.trial.tags, remote, known];
+        let keys: BTreeSet<&String> = sides.into_iter().flat_map(BTreeMap::keys).collect();
         for key in keys
             .into_iter()
             .filter(|key| !key.starts_with(RESERVED_TAGS))
@@ -389,21 +418,22 @@ impl Merge<'_> {
 
     /// Points are only ever added, on either side, so they cannot conflict.
     fn metrics(&mut self) {
+        let agreed = self.plan.base.metrics.clone();
         if self.direction.pulls() {
+            let recorded: HashSet<&Metric> = self.trial.points.iter().collect();
             for theirs in &self.remote.metrics {
-                let agreed = self.plan.base.metrics.get(&theirs.key) == Some(*theirs);
-                if !agreed && !self.trial.points.contains(theirs) {
+                if agreed.get(&theirs.key) != Some(*theirs) && !recorded.contains(theirs) {
                     self.plan.pull.points.push((*theirs).clone());
-                    agree_latest(&mut self.plan.base.metrics, theirs);
+                    // Whatever order the server keeps them in: this is its latest.
+                    let latest = (theirs.key.clone(), (*theirs).clone());
+                    self.plan.base.metrics.extend([latest]);
                 }
             }
         }
         if self.direction.pushes() {
+            let latest: HashSet<&Metric> = self.remote.metrics.iter().copied().collect();
             for point in &self.trial.points {
-                let agreed = self
-                    .base
-                    .is_some_and(|b| b.metrics.get(&point.key) == Some(point));
-                if !agreed && !self.remote.metrics.contains(&point) {
+                if agreed.get(&point.key) != Some(point) && !latest.contains(point) {
                     self.plan.push.points.push(point.clone());
                 }
                 agree_latest(&mut self.plan.base.metrics, point);
@@ -437,14 +467,16 @@ fn agree(base: &mut BTreeMap<String, String>, key: &str, value: Option<&String>)
     };
 }
 
-/// MLflow's latest point of a key is the one with the highest step, then timestamp, then value.
+/// MLflow's latest point of a key is the one with the highest step, then timestamp, then value,
+/// where NaN counts as 0; of equal ones it is the first.
 fn agree_latest(base: &mut BTreeMap<String, Metric>, point: &Metric) {
-    let order = |metric: &Metric| (metric.step, metric.timestamp);
-    let later = base.get(&point.key).is_none_or(|known| {
-        order(known) < order(point)
-            || (order(known) == order(point) && known.value.0 <= point.value.0)
-    });
-    if later {
+    let rank = |metric: &Metric| {
+        let value = metric.value.0;
+        let value = if value.is_nan() { 0.0 } else { value };
+        (metric.step, metric.timestamp, value)
+    };
+    let known = base.get(&point.key);
+    if known.is_none_or(|known| rank(known) < rank(point)) {
         base.insert(point.key.clone(), point.clone());
     }
 }

@@ -1,11 +1,14 @@
 //! Carries a diff out against the server, and reports how far it got and what was agreed.
 
-use crate::api::{CreateRun, SearchRuns};
+use crate::api::{CreateRun, RunUpdate, SearchRuns};
 use crate::batch::{self, BatchLimits};
 use crate::client::{Client, RequestCounts};
 use crate::diff::{self, Base, Direction, Plan, Push};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{LifecycleStage, Run, Tag, Trial, ViewType};
+use crate::model::{LifecycleStage, Run, Tag, Trial, ViewType, limits};
+use crate::validate;
+
+const NAME_TAG: &str = "mlflow.runName";
 
 /// One trial to be brought in step with its run.
 #[derive(Clone, Debug)]
@@ -91,10 +94,32 @@ impl Work<'_> {
             base,
             target,
         } = order;
-        let run = self
+        let base = base.as_ref();
+        let mut run = self
             .locate(target, &trial, base.is_some(), direction)
             .await?;
-        self.report.plan = diff::diff(&trial, base.as_ref(), run.as_ref(), direction);
+        if run.is_none() && would_replace(&trial, base) {
+            run = Some(self.read().await?);
+        }
+        let unseen = run.is_none();
+        match self.exchange(&trial, base, run, direction).await {
+            // The run holds what the base does not know of, such as a param that somebody logged.
+            Err(error) if unseen && error.kind == ErrorKind::Invalid => {
+                let run = Some(self.read().await?);
+                self.exchange(&trial, base, run, direction).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        trial: &Trial,
+        base: Option<&Base>,
+        run: Option<Run>,
+        direction: Direction,
+    ) -> Result<()> {
+        self.report.plan = diff::diff(trial, base, run.as_ref(), direction);
         self.report.run = run;
         self.push().await
     }
@@ -132,22 +157,25 @@ impl Work<'_> {
         Ok(Some(run))
     }
 
+    async fn read(&self) -> Result<Run> {
+        let run_id = self.report.run_id.as_deref().unwrap_or_default();
+        let run = self.client.get_run(run_id).await?;
+        reject_deleted(&run)?;
+        Ok(run)
+    }
+
     /// The tags go out with the creation: a run must never exist without the tag by which it can
     /// be found again.
     async fn create(&mut self, experiment_id: String, trial: &Trial) -> Result<Run> {
+        // A value that the server will not take must not leave a run behind that stays half-made.
+        self.report.creation = Creation::Refused;
+        check(trial)?;
         let request = CreateRun {
             experiment_id,
             run_name: trial.name.clone(),
             start_time: trial.start_time,
             user_id: None,
-            tags: trial
-                .tags
-                .iter()
-                .map(|(key, value)| Tag {
-                    key: key.clone(),
-                    value: value.clone(),
-                })
-                .collect(),
+            tags: creation_tags(trial),
         };
         match self.client.create_run(&request).await {
             Ok(run) => {
@@ -165,7 +193,7 @@ impl Work<'_> {
     }
 
     async fn find_by_tag(&mut self, experiment_id: &str, tag: &Tag) -> Result<Option<Run>> {
-        let search = SearchRuns {
+        let mut search = SearchRuns {
             experiment_ids: vec![experiment_id.to_owned()],
             filter: Some(tag_filter(tag)),
             max_results: Some(100),
@@ -173,10 +201,19 @@ impl Work<'_> {
             view_type: Some(ViewType::ActiveOnly),
             page_token: None,
         };
-        let mut runs = self.client.search_runs(&search).await?.items.into_iter();
-        let oldest = runs.next();
-        self.report.duplicates = runs.map(|run| run.run_id).collect();
-        Ok(oldest)
+        // A page may be empty and have a next one all the same.
+        loop {
+            let page = self.client.search_runs(&search).await?;
+            let mut runs = page.items.into_iter();
+            if let Some(oldest) = runs.next() {
+                self.report.duplicates = runs.map(|run| run.run_id).collect();
+                return Ok(Some(oldest));
+            }
+            if page.next_page_token.is_none() || page.next_page_token == search.page_token {
+                return Ok(None);
+            }
+            search.page_token = page.next_page_token;
+        }
     }
 
     /// Data first, the status last: a run that says FINISHED has everything.
@@ -196,13 +233,58 @@ impl Work<'_> {
             self.client.log_batch(&run_id, &batch).await?;
         }
         for key in &deleted_tags {
-            self.client.delete_tag(&run_id, key).await?;
+            self.delete_tag(&run_id, key).await?;
         }
-        if update != Default::default() {
+        if update != RunUpdate::default() {
             self.client.update_run(&run_id, &update).await?;
         }
         Ok(())
     }
+
+    /// MLflow refuses to delete a tag that is not there, as after an earlier attempt; it answers
+    /// alike when it is the run that is not there.
+    async fn delete_tag(&self, run_id: &str, key: &str) -> Result<()> {
+        match self.client.delete_tag(run_id, key).await {
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                self.client.get_run(run_id).await.map(|_| ())
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+/// Whether a push that does not look would change what both sides have agreed on, and so perhaps
+/// what somebody else has changed meanwhile. What is only added overwrites nothing.
+fn would_replace(trial: &Trial, base: Option<&Base>) -> bool {
+    let push = diff::diff(trial, base, None, Direction::Push).push;
+    let is_agreed = |tag: &Tag| base.is_some_and(|base| base.has_tag(&tag.key));
+    push.update != RunUpdate::default()
+        || !push.deleted_tags.is_empty()
+        || push.tags.iter().any(is_agreed)
+}
+
+/// Whether MLflow will take what the trial holds.
+fn check(trial: &Trial) -> Result<()> {
+    let Push {
+        params,
+        tags,
+        points,
+        ..
+    } = diff::diff(trial, None, None, Direction::Push).push;
+    let run_id = "0".repeat(limits::RUN_ID);
+    batch::batches(&run_id, params, tags, points, &BatchLimits::default())?
+        .iter()
+        .try_for_each(|batch| validate::batch("runs/log-batch", batch))
+}
+
+/// MLflow keeps a run's name in a tag too, and refuses one that says otherwise.
+fn creation_tags(trial: &Trial) -> Vec<Tag> {
+    let tag = |(key, value): (&String, &String)| Tag {
+        key: key.clone(),
+        value: value.clone(),
+    };
+    let tags = trial.tags.iter();
+    tags.filter(|(key, _)| *key != NAME_TAG).map(tag).collect()
 }
 
 fn reject_deleted(run: &Run) -> Result<()> {

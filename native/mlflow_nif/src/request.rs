@@ -37,7 +37,7 @@ pub enum Request {
     GetMetricHistory(String, String),
     Health,
     Version,
-    Sync(OrderTerm),
+    Sync(Box<OrderTerm>),
 }
 
 impl Request {
@@ -85,12 +85,12 @@ impl Request {
             Self::DeleteTag(id, key) => done(client.delete_tag(&id, &key).await),
             Self::GetMetricHistory(id, key) => {
                 let history = client.get_metric_history(&id, &key).await;
-                answer(history.map(|points| terms::<_, MetricTerm>(points)))
+                answer(history.map(terms::<_, MetricTerm>))
             }
             Self::Health => done(client.health().await),
             Self::Version => answer(client.version().await),
             Self::Sync(order) => {
-                let report = sync::carry_out(client, order.into()).await;
+                let report = sync::carry_out(client, (*order).into()).await;
                 answer::<_, mlflow_core::Error>(Ok(ReportTerm::from(report)))
             }
         }

@@ -11,13 +11,31 @@ pub fn same_param(one: &str, two: &str) -> bool {
             .unwrap_or(false)
 }
 
-/// Integers are compared exactly: a double would blur those beyond 2^53.
+/// Integers are compared exactly, of whatever length: a double would blur those beyond 2^53.
 fn same_integer(one: &str, two: &str) -> Option<bool> {
-    Some(one.parse::<i128>().ok()? == two.parse::<i128>().ok()?)
+    Some(integer(one)? == integer(two)?)
+}
+
+/// Whether it is negative, and its digits.
+fn integer(text: &str) -> Option<(bool, &str)> {
+    let (is_negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let significant = digits.trim_start_matches('0');
+    is_integer.then_some((is_negative && !significant.is_empty(), significant))
 }
 
 fn same_number(one: &str, two: &str) -> Option<bool> {
-    Some(MetricValue(one.parse().ok()?) == MetricValue(two.parse().ok()?))
+    Some(number(one)? == number(two)?)
+}
+
+/// Digits too large for a double, such as a hash that looks like `12e45678`, are no number.
+fn number(text: &str) -> Option<MetricValue> {
+    let value: f64 = text.parse().ok()?;
+    let has_digits = text.bytes().any(|byte| byte.is_ascii_digit());
+    (value.is_finite() || !has_digits).then_some(MetricValue(value))
 }
 
 #[cfg(test)]
@@ -30,6 +48,10 @@ mod tests {
         assert!(same_param("0.00001", "1e-05"));
         assert!(same_param("inf", "Infinity"));
         assert!(same_param("NaN", "nan"));
+        assert!(same_param("inf", "1.7976931348623157e308"));
+        assert!(same_param("-Infinity", "-1.7976931348623157e308"));
+        assert!(same_param("-0", "0"));
+        assert!(same_param("+7", "007"));
         assert!(same_param("relu", "relu"));
     }
 
@@ -37,8 +59,19 @@ mod tests {
     fn different_values_differ() {
         assert!(!same_param("1", "2"));
         assert!(!same_param("9007199254740993", "9007199254740992"));
+        let long = "3402823669209384634633746074317682114560";
+        assert!(!same_param(long, &long.replace("4560", "4561")));
+        assert!(!same_param("-1", "1"));
         assert!(!same_param("relu", "gelu"));
         assert!(!same_param("1", "one"));
         assert!(!same_param("", "0"));
+        assert!(!same_param("-", "0"));
+    }
+
+    #[test]
+    fn hashes_that_look_like_huge_numbers_are_text() {
+        assert!(!same_param("12e45678", "34e56789"));
+        assert!(!same_param("12e45678", "inf"));
+        assert!(same_param("12e45678", "12e45678"));
     }
 }

@@ -44,7 +44,7 @@ enum TargetTerm {
     New(String),
     Unknown(String, String, String),
     Existing(String),
-    Read(RunTerm),
+    Read(Box<RunTerm>),
 }
 
 impl From<OrderTerm> for Order {
@@ -86,7 +86,7 @@ impl From<TargetTerm> for Target {
                 tag: Tag { key, value },
             },
             TargetTerm::Existing(run_id) => Self::Existing { run_id },
-            TargetTerm::Read(run) => Self::Read(Box::new(Run::from(run))),
+            TargetTerm::Read(run) => Self::Read(Box::new(Run::from(*run))),
         }
     }
 }
