@@ -329,26 +329,28 @@ defmodule MLflow.Client do
 
   defp pages(opts, fetch) do
     Stream.resource(
-      fn -> {:more, nil} end,
+      fn -> {nil, MapSet.new()} end,
       fn
         :done ->
           {:halt, :done}
 
-        {:more, token} ->
+        {token, seen} ->
           {items, next} = opts |> search(token) |> fetch.() |> Error.bang!()
-          {items, next_page(token, next)}
+          {items, next_page(next, seen)}
       end,
       fn _ -> :ok end
     )
   end
 
-  defp next_page(_token, nil), do: :done
+  defp next_page(nil, _seen), do: :done
 
-  defp next_page(token, token) do
-    raise Error.new(:bad_response, "search", "the server repeated a page token; gave up paging")
+  defp next_page(next, seen) do
+    if MapSet.member?(seen, next) do
+      raise Error.new(:bad_response, "search", "the server repeated a page token; gave up paging")
+    end
+
+    {next, MapSet.put(seen, next)}
   end
-
-  defp next_page(_token, next), do: {:more, next}
 
   defp search(opts, token \\ nil) do
     %{

@@ -122,9 +122,12 @@ defmodule MLflow.Config do
   end
 
   defp wrong(key, value) do
-    shown = if key in [:password, :token], do: "a value of another kind", else: inspect(value)
+    shown = if key in [:password, :token], do: "a value of another kind", else: shown(value)
     "setting #{inspect(key)} must be #{expected(Settings.type(key))}, got #{shown}"
   end
+
+  # What stands before an @ in an address is a password as likely as not.
+  defp shown(value), do: value |> inspect() |> String.replace(~r{[^"/\s]*@}, "[hidden]@")
 
   defp expected(:string), do: "a non-empty string"
   defp expected(:boolean), do: "true or false"

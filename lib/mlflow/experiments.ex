@@ -21,6 +21,14 @@ defmodule MLflow.Experiments do
     end
   end
 
+  @doc "Whether this is the default experiment, told without asking the server."
+  @spec default?(Instance.t(), Experiment.t()) :: boolean
+  def default?(%Instance{config: %{experiment_id: id}}, experiment) when id != nil,
+    do: experiment.experiment_id == id
+
+  def default?(%Instance{config: config}, experiment),
+    do: experiment.name == config.default_experiment
+
   # By engine, so that a restarted instance asks again.
   defp remembered(instance), do: {:default_experiment, instance.name, instance.engine}
 

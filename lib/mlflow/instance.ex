@@ -22,9 +22,11 @@ defmodule MLflow.Instance do
   def fetch(opts) do
     name = Keyword.get(opts, :name, MLflow)
 
-    case Registry.lookup(MLflow.Registry, name) do
-      [{_pid, instance}] -> {:ok, instance}
-      [] -> {:error, start_error(name) || not_running(name)}
+    with pid when pid != nil <- Process.whereis(MLflow.Registry),
+         [{_pid, instance}] <- Registry.lookup(MLflow.Registry, name) do
+      {:ok, instance}
+    else
+      _ -> {:error, start_error(name) || not_running(name)}
     end
   end
 
@@ -120,6 +122,8 @@ defmodule MLflow.Instance do
     end
   rescue
     exception -> {:error, no_token("raised #{Exception.message(exception)}")}
+  catch
+    kind, reason -> {:error, no_token("ended with #{Exception.format_banner(kind, reason)}")}
   end
 
   defp no_token(what), do: Error.new(:unauthenticated, "token", "the :token function #{what}")

@@ -15,7 +15,19 @@ defmodule MLflow.ModelRuns do
 
   @doc "Creates a model run; `run_id` is required and unique."
   @spec create(map | keyword, keyword) :: result(ModelRun.t())
-  def create(attrs, opts \\ []), do: write(attrs, opts, &{:insert, @table, &1})
+  def create(attrs, opts \\ []) do
+    case Map.new(attrs) do
+      %{run_id: id} when is_binary(id) and id != "" ->
+        insert(attrs, opts)
+
+      %{"run_id" => id} when is_binary(id) and id != "" ->
+        insert(attrs, opts)
+
+      _ ->
+        {:error,
+         Error.new(:invalid, "model run", "a model run needs a :run_id, a non-empty string")}
+    end
+  end
 
   @doc "Creates the model run with this `run_id`, or changes it."
   @spec put(map | keyword, keyword) :: result(ModelRun.t())
@@ -41,6 +53,8 @@ defmodule MLflow.ModelRuns do
   @doc "Model runs, oldest first. Options as for `MLflow.Trials.list/1`."
   @spec list(keyword) :: result([ModelRun.t()])
   def list(opts \\ []), do: MLflow.Store.Listing.list(@table, opts)
+
+  defp insert(attrs, opts), do: write(attrs, opts, &{:insert, @table, &1})
 
   defp write(attrs, opts, request) do
     with {:ok, instance} <- Instance.fetch(opts),

@@ -48,13 +48,13 @@ defmodule MLflow.ModelTrial do
 
   @doc false
   # The numbers a trial ends with, by the keys they have in MLflow.
-  def final_metrics(attrs) do
+  def final_metrics(row) do
     named =
       for key <- [:final_accuracy, :final_loss, :best_metric_value],
-          {:ok, number} <- [Value.number(attrs[key])],
+          {:ok, number} <- [Value.number(row[key])],
           do: {Atom.to_string(key), number}
 
-    Metric.flatten(attrs[:metrics]) ++ named
+    Metric.flatten(row[:metrics]) ++ named
   end
 
   @doc false

@@ -94,14 +94,14 @@ defmodule MLflow.SyncWorker do
   @spec cancel(struct, opts) :: queued
   def cancel(job, opts \\ []), do: with_queue(opts, & &1.cancel(&2, job))
 
-  @doc "Runs a cancelled, discarded or waiting job now."
+  @doc "Runs a cancelled, discarded or waiting job now; refused while an equal one waits."
   @spec retry(struct, opts) :: queued
   def retry(job, opts \\ []), do: with_queue(opts, & &1.retry(&2, job))
 
   @doc "Runs a job's args at once; what a queue calls. Never raises."
   @spec run(Instance.t(), map) :: MLflow.Queue.verdict()
-  def run(%Instance{name: name}, %{"action" => action} = args) do
-    action |> perform(args, name: name) |> verdict()
+  def run(%Instance{name: name}, args) do
+    args["action"] |> perform(args, name: name) |> verdict()
   rescue
     exception ->
       message = Exception.format(:error, exception, __STACKTRACE__)

@@ -32,13 +32,11 @@ defmodule MLflow.Trials do
   """
   @spec create(map | keyword, keyword) :: result(ModelTrial.t())
   def create(attrs, opts \\ []) do
-    attrs = Map.new(attrs)
-
     with {:ok, instance} <- Instance.fetch(opts),
          {:ok, row} <- to_row(attrs),
          :ok <- require_trial_id(row),
          row = note_end(row, %{}),
-         {:ok, saved} <- Embedded.call(instance, {:create_trial, row, final_points(attrs)}) do
+         {:ok, saved} <- Embedded.call(instance, {:create_trial, row, final_points(row)}) do
       {:ok, Row.load(saved, @table)}
     end
   end
@@ -46,13 +44,11 @@ defmodule MLflow.Trials do
   @doc "Changes a trial's attributes, and records the metrics among them that are new."
   @spec update(String.t(), map | keyword, keyword) :: result(ModelTrial.t())
   def update(id, attrs, opts \\ []) do
-    attrs = Map.new(attrs)
-
     with {:ok, instance} <- Instance.fetch(opts),
          {:ok, row} <- to_row(attrs),
          {:ok, current} <- Embedded.fetch_trial_row(instance, id),
          row = note_end(row, current),
-         {:ok, saved} <- Embedded.call(instance, {:update_trial, id, row, final_points(attrs)}) do
+         {:ok, saved} <- Embedded.call(instance, {:update_trial, id, row, final_points(row)}) do
       {:ok, Row.load(saved, @table)}
     end
   end
@@ -143,11 +139,9 @@ defmodule MLflow.Trials do
     do: status |> to_string() |> String.to_existing_atom() |> ModelTrial.ended?()
 
   # Neither step nor timestamp: the store knows what was logged before, and the time.
-  defp final_points(attrs) do
-    for {key, value} <- ModelTrial.final_metrics(attrs), do: {key, value, nil, timestamp(attrs)}
+  defp final_points(row) do
+    for {key, value} <- ModelTrial.final_metrics(row), do: {key, value, nil, row[:completed_at]}
   end
-
-  defp timestamp(attrs), do: MLflow.Value.milliseconds(attrs[:completed_at])
 
   defp invalid(message), do: Error.new(:invalid, "trial", message)
 end

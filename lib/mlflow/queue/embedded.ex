@@ -55,6 +55,10 @@ defmodule MLflow.Queue.Embedded do
   catch
     :exit, {:timeout, _} ->
       {:error, Error.new(:timeout, "await", "job #{id} is not finished yet", retryable: true)}
+
+    :exit, _reason ->
+      message = "the queue stopped while job #{id} was waited for; the job itself is kept"
+      {:error, Error.new(:canceled, "await", message, retryable: true)}
   end
 
   @impl MLflow.Queue
@@ -77,7 +81,11 @@ defmodule MLflow.Queue.Embedded do
   @impl MLflow.Queue
   def retry(instance, %Job{id: id}) do
     with {:ok, job} <-
-           changed(instance, {:retry_job, id}, "job #{id} is running, or there is none") do
+           changed(
+             instance,
+             {:retry_job, id},
+             "job #{id} is running or completed, or there is none"
+           ) do
       notify(instance)
       {:ok, job}
     end
@@ -140,9 +148,17 @@ defmodule MLflow.Queue.Embedded do
 
   defp scheduled_at(opts) do
     case {opts[:scheduled_at], opts[:schedule_in]} do
-      {nil, nil} -> nil
-      {nil, seconds} when is_integer(seconds) -> MLflow.Metric.now() + seconds * 1_000
-      {time, _} -> MLflow.Value.milliseconds(time)
+      {nil, nil} ->
+        nil
+
+      {nil, seconds} when is_integer(seconds) ->
+        MLflow.Metric.now() + seconds * 1_000
+
+      {nil, other} ->
+        raise ArgumentError, ":schedule_in must be whole seconds, got #{inspect(other)}"
+
+      {time, _} ->
+        MLflow.Value.milliseconds(time)
     end
   end
 

@@ -11,7 +11,8 @@ defmodule MLflow.Store.Embedded do
   alias MLflow.{Config, Error, Instance, Metric, Native, RunRecord, Trackable, Trial, Value}
   alias MLflow.Store.Row
 
-  # A claim outlives the request it is taken for, so that a live one is never taken over.
+  # A claim outlives the search and the creation it is taken for, so that a live one is never taken
+  # over.
   @claim_grace 5_000
 
   @impl true
@@ -62,7 +63,7 @@ defmodule MLflow.Store.Embedded do
       model_trial_id: trial.id,
       mlflow_experiment_id: experiment_id,
       model_run_id: trial.model_run_id,
-      lease: instance.config.total_timeout + @claim_grace
+      lease: 2 * instance.config.total_timeout + @claim_grace
     }
 
     case call(instance, {:claim_run, claim}) do

@@ -11,6 +11,10 @@ defmodule MLflow.Store.Row do
     "mlflow_runs" => RunRecord
   }
 
+  # Columns of doubles, which the store spells as MLflow does where the BEAM has no float.
+  @numbers ~w(final_accuracy final_loss best_metric_value best_metric)a
+  @spelled %{nan: "NaN", infinity: "Infinity", neg_infinity: "-Infinity"}
+
   @times ~w(started_at completed_at finished_at inserted_at updated_at synced_at)a
 
   @doc "A row as its table's struct."
@@ -26,6 +30,7 @@ defmodule MLflow.Store.Row do
   defp load_field(:status, name), do: known(name, Trial.statuses() ++ MLflow.Run.statuses())
   defp load_field(:state, name), do: known(name, ModelRun.states())
   defp load_field(:lifecycle_stage, name), do: known(name, [:active, :deleted])
+  defp load_field(field, value) when field in @numbers, do: value |> Value.number() |> elem(1)
   defp load_field(_field, value), do: value
 
   defp known(name, atoms), do: Enum.find(atoms, name, &(Atom.to_string(&1) == name))
@@ -50,6 +55,7 @@ defmodule MLflow.Store.Row do
   end
 
   defp dump_field(field, value) when field in @times, do: Value.milliseconds(value)
+  defp dump_field(field, value) when field in @numbers, do: @spelled[value] || Value.plain(value)
   defp dump_field(_field, value), do: Value.plain(value)
 
   defp unknown(key, fields, table) do

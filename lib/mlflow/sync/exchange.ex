@@ -22,7 +22,7 @@ defmodule MLflow.Sync.Exchange do
          reached = if(direction == :pull, do: watermark, else: last),
          trial = %Trial{trial | points: points},
          {:ok, report} <- carry_out(instance, trial, record, target, direction) do
-      settle(instance, trial, record, report, reached)
+      settle(instance, trial, record, report, {direction, reached})
     else
       {:error, error} -> failed(instance, trial, error)
     end
@@ -73,21 +73,21 @@ defmodule MLflow.Sync.Exchange do
 
   # Nothing is known of a run whose creation was refused, and its claim is given back; an answer
   # that was lost leaves the claim, so that the next attempt searches first.
-  defp settle(instance, trial, record, %{run_id: nil, error: error} = report, _reached) do
+  defp settle(instance, trial, record, %{run_id: nil, error: error} = report, _agreed) do
     if report.creation == :refused, do: instance.config.store.release_claim(instance, record)
     failed(instance, trial, error)
   end
 
-  defp settle(instance, trial, _record, %{error: %Error{} = error} = report, _reached) do
+  defp settle(instance, trial, _record, %{error: %Error{} = error} = report, _agreed) do
     found = mirror(report.run, %{mlflow_run_id: report.run_id, model_trial_id: trial.id})
 
     with {:ok, _} <- instance.config.store.put_run(instance, found),
          do: failed(instance, trial, error)
   end
 
-  defp settle(instance, trial, record, report, reached) do
+  defp settle(instance, trial, record, report, agreed) do
     store = instance.config.store
-    attrs = attrs(trial, record, report, reached)
+    attrs = attrs(trial, record, report, agreed)
 
     with :ok <- pull(instance, trial, report),
          {:ok, _} <-
@@ -102,7 +102,8 @@ defmodule MLflow.Sync.Exchange do
       else: instance.config.store.update_trial(instance, trial, report.pull)
   end
 
-  defp attrs(trial, record, report, reached) do
+  # What changed here stays unsynced after a pull, however little that was.
+  defp attrs(trial, record, report, {direction, reached}) do
     agreed = %{
       mlflow_run_id: report.run_id,
       run_name: report.pull.name || trial.name,
@@ -112,7 +113,8 @@ defmodule MLflow.Sync.Exchange do
       model_run_id: trial.model_run_id,
       base: report.base,
       points_seq: reached,
-      synced_at: trial.version || Metric.now()
+      synced_at:
+        if(direction == :pull, do: record && record.synced_at, else: trial.version || Metric.now())
     }
 
     report.run
@@ -147,7 +149,7 @@ defmodule MLflow.Sync.Exchange do
   defp up_to_date?(record, attrs) do
     record.sync_error == nil and record.mlflow_run_id == attrs.mlflow_run_id and
       record.base == attrs.base and record.points_seq == attrs.points_seq and
-      MLflow.Value.milliseconds(record.synced_at) == attrs.synced_at
+      MLflow.Value.milliseconds(record.synced_at) == MLflow.Value.milliseconds(attrs.synced_at)
   end
 
   # The error is kept beside the run record, for the next round and for whoever looks. That the

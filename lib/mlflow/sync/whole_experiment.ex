@@ -3,7 +3,7 @@ defmodule MLflow.Sync.WholeExperiment do
   # An experiment compared as a whole: its runs come in pages of `runs/search`, never one by one,
   # and only what differs costs a request more.
 
-  alias MLflow.{Config, Error, Experiments, Instance, Run, RunRecord, Trial}
+  alias MLflow.{Config, Error, Experiment, Experiments, Instance, Run, RunRecord, Trial}
   alias MLflow.Sync.Exchange
 
   @page 1_000
@@ -18,7 +18,7 @@ defmodule MLflow.Sync.WholeExperiment do
          {:ok, runs, pages} <- runs(instance, id),
          {:ok, records} <- store.runs_in_experiment(instance, id),
          {:ok, outcomes} <- compare(instance, runs, records),
-         {:ok, new} <- push_new(instance, id) do
+         {:ok, new} <- push_new(instance, found) do
       outcomes = outcomes ++ missing(records, runs) ++ new
       verdict(report(id, runs, outcomes, pages + 1))
     end
@@ -34,17 +34,21 @@ defmodule MLflow.Sync.WholeExperiment do
       page_token: token
     }
 
-    case Instance.request(instance, {:search_runs, [id], search}) do
-      {:ok, {items, next}} ->
-        runs = Enum.into(items, runs, &{&1.run_id, &1})
+    with {:ok, {items, next}} <- Instance.request(instance, {:search_runs, [id], search}) do
+      known = map_size(runs)
+      runs = Enum.into(items, runs, &{&1.run_id, &1})
 
-        if next in [nil, token],
-          do: {:ok, Map.values(runs), pages + 1},
-          else: runs(instance, id, next, runs, pages + 1)
-
-      error ->
-        error
+      cond do
+        next == nil -> {:ok, Map.values(runs), pages + 1}
+        map_size(runs) > known -> runs(instance, id, next, runs, pages + 1)
+        true -> {:error, endless_paging()}
+      end
     end
+  end
+
+  defp endless_paging do
+    message = "the server promises further pages of runs, and sends none that are new"
+    Error.new(:bad_response, "runs/search", message, retryable: true)
   end
 
   defp compare(instance, runs, records) do
@@ -135,18 +139,15 @@ defmodule MLflow.Sync.WholeExperiment do
     end
   end
 
-  defp push_new(instance, id) do
-    ids = if {:ok, id} == default(instance), do: [id, nil], else: [id]
+  # Trials that name no experiment belong to the default one.
+  defp push_new(instance, %Experiment{experiment_id: id} = experiment) do
+    ids = if Experiments.default?(instance, experiment), do: [id, nil], else: [id]
 
     with {:ok, trials} <- instance.config.store.trials_without_run(instance, ids) do
       in_parallel(instance, trials, fn trial ->
         instance |> Exchange.trial(trial, :push, experiment_id: id) |> outcome(trial.id)
       end)
     end
-  end
-
-  defp default(instance) do
-    with {:error, _} <- Experiments.default(instance), do: :none
   end
 
   defp in_parallel(instance, items, fun) do

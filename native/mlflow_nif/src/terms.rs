@@ -7,6 +7,7 @@ mod config;
 mod error;
 mod experiment;
 mod json;
+mod map;
 mod metric;
 mod run;
 mod sync;
@@ -16,14 +17,10 @@ pub use config::ConfigTerm;
 pub use error::ErrorTerm;
 pub use experiment::{ExperimentTerm, SearchTerm};
 pub use json::Json;
+pub use map::{MetricMap, StringMap};
 pub use metric::{MetricTerm, MetricValueTerm, PointTerm, from_point};
 pub use run::{CreateRunTerm, RunTerm, RunUpdateTerm};
 pub use sync::{OrderTerm, ReportTerm};
-
-use std::collections::HashMap;
-
-/// A string-to-string map: params or tags.
-pub type StringMap = HashMap<String, String>;
 
 mod atoms {
     rustler::atoms! {

@@ -29,7 +29,7 @@ impl From<Experiment> for ExperimentTerm {
             lifecycle_stage: StageTerm(experiment.lifecycle_stage),
             creation_time: experiment.creation_time,
             last_update_time: experiment.last_update_time,
-            tags: experiment.tags.into_iter().collect(),
+            tags: experiment.tags.into(),
         }
     }
 }

@@ -4,6 +4,11 @@ use rustler::types::map::MapIterator;
 use rustler::{Decoder, Encoder, Env, Error, NifResult, Term, TermType};
 use serde_json::{Map, Number, Value};
 
+use super::map::put_all;
+
+/// Deeper nesting could not be read back: serde_json gives up at 128 levels.
+const DEEPEST: usize = 100;
+
 #[derive(Clone, Default)]
 pub struct Json(pub Value);
 
@@ -25,7 +30,7 @@ impl Encoder for Json {
 
 impl<'a> Decoder<'a> for Json {
     fn decode(term: Term<'a>) -> NifResult<Self> {
-        decode(term).map(Self)
+        decode(term, DEEPEST).map(Self)
     }
 }
 
@@ -40,10 +45,10 @@ fn encode<'a>(value: &Value, env: Env<'a>) -> Term<'a> {
             .map(|item| encode(item, env))
             .collect::<Vec<_>>()
             .encode(env),
-        Value::Object(fields) => fields.iter().fold(Term::map_new(env), |map, (key, value)| {
-            map.map_put(key.encode(env), encode(value, env))
-                .unwrap_or(map)
-        }),
+        Value::Object(fields) => put_all(
+            env,
+            fields.iter().map(|(key, value)| (key, encode(value, env))),
+        ),
     }
 }
 
@@ -55,7 +60,8 @@ fn encode_number<'a>(number: &Number, env: Env<'a>) -> Term<'a> {
     }
 }
 
-fn decode(term: Term) -> NifResult<Value> {
+fn decode(term: Term, levels: usize) -> NifResult<Value> {
+    let levels = levels.checked_sub(1).ok_or(Error::BadArg)?;
     match term.get_type() {
         TermType::Atom => Ok(decode_atom(&term.atom_to_string()?)),
         TermType::Binary => Ok(Value::String(term.decode()?)),
@@ -63,14 +69,16 @@ fn decode(term: Term) -> NifResult<Value> {
         TermType::Float => Number::from_f64(term.decode()?)
             .map(Value::Number)
             .ok_or(Error::BadArg),
+        // An improper list has no length, and cannot be walked through.
+        TermType::List if term.list_length().is_err() => Err(Error::BadArg),
         TermType::List => term
             .into_list_iterator()?
-            .map(decode)
+            .map(|item| decode(item, levels))
             .collect::<NifResult<_>>()
             .map(Value::Array),
         TermType::Map => MapIterator::new(term)
             .ok_or(Error::BadArg)?
-            .map(|(key, value)| Ok((decode_key(key)?, decode(value)?)))
+            .map(|(key, value)| Ok((decode_key(key)?, decode(value, levels)?)))
             .collect::<NifResult<Map<_, _>>>()
             .map(Value::Object),
         _ => Err(Error::BadArg),

@@ -1,12 +1,12 @@
 //! Runs, what creates one, and what changes one.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use mlflow_core::api::{CreateRun, RunUpdate};
 use mlflow_core::model::{LifecycleStage, Metric, Run, RunStatus};
 use rustler::{Decoder, Encoder, Env, NifMap, NifResult, NifStruct, Term};
 
-use super::{MetricTerm, MetricValueTerm, StringMap, atoms, tags};
+use super::{MetricMap, MetricTerm, MetricValueTerm, StringMap, atoms, tags};
 
 #[derive(NifStruct)]
 #[module = "MLflow.Run"]
@@ -21,14 +21,14 @@ pub struct RunTerm {
     lifecycle_stage: StageTerm,
     user_id: Option<String>,
     params: StringMap,
-    metrics: HashMap<String, MetricValueTerm>,
+    metrics: MetricMap,
     latest_metrics: Vec<MetricTerm>,
     tags: StringMap,
 }
 
 impl From<Run> for RunTerm {
     fn from(run: Run) -> Self {
-        let metrics = run
+        let metrics: BTreeMap<_, _> = run
             .metrics
             .iter()
             .map(|m| (m.key.clone(), MetricValueTerm(m.value.0)))
@@ -43,10 +43,10 @@ impl From<Run> for RunTerm {
             artifact_uri: run.artifact_uri,
             lifecycle_stage: StageTerm(run.lifecycle_stage),
             user_id: run.user_id,
-            params: run.params.into_iter().collect(),
-            metrics,
+            params: run.params.into(),
+            metrics: metrics.into(),
             latest_metrics: run.metrics.into_iter().map(MetricTerm::from).collect(),
-            tags: run.tags.into_iter().collect(),
+            tags: run.tags.into(),
         }
     }
 }
@@ -64,9 +64,9 @@ impl From<RunTerm> for Run {
             artifact_uri: term.artifact_uri,
             lifecycle_stage: term.lifecycle_stage.0,
             user_id: term.user_id,
-            params: term.params.into_iter().collect(),
+            params: term.params.0,
             metrics: term.latest_metrics.into_iter().map(Metric::from).collect(),
-            tags: term.tags.into_iter().collect(),
+            tags: term.tags.0,
         }
     }
 }
@@ -129,11 +129,14 @@ impl Encoder for StatusTerm {
 
 impl<'a> Decoder<'a> for StatusTerm {
     fn decode(term: Term<'a>) -> NifResult<Self> {
-        let name = match term.is_atom() {
-            true => term.atom_to_string()?.to_uppercase(),
-            false => term.decode()?,
-        };
-        Ok(Self(RunStatus::from(name)))
+        if !term.is_atom() {
+            return term.decode().map(|name: String| Self(name.into()));
+        }
+        // Of atoms only the documented ones count: `nil` above all is no status.
+        match RunStatus::from(term.atom_to_string()?.to_uppercase()) {
+            RunStatus::Other(_) => Err(rustler::Error::BadArg),
+            status => Ok(Self(status)),
+        }
     }
 }
 

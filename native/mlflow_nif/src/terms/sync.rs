@@ -70,8 +70,8 @@ impl From<TrialTerm> for Trial {
             status: term.status.0,
             start_time: term.start_time,
             end_time: term.end_time,
-            params: term.params.into_iter().collect(),
-            tags: term.tags.into_iter().collect(),
+            params: term.params.0,
+            tags: term.tags.0,
             points: term.points.into_iter().map(from_point).collect(),
         }
     }
@@ -202,8 +202,8 @@ impl From<Pull> for PullTerm {
             name: pull.name,
             status: pull.status.map(StatusTerm),
             end_time: pull.end_time,
-            params: pull.params.into_iter().collect(),
-            tags: pull.tags.into_iter().collect(),
+            params: pull.params.into(),
+            tags: pull.tags.into(),
             deleted_tags: pull.deleted_tags,
             points: pull.points.into_iter().map(to_point).collect(),
         }

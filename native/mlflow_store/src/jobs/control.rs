@@ -18,19 +18,17 @@ pub fn cancel_waiting(conn: &Connection, id: i64, now: i64) -> Result<Option<Job
     })
 }
 
-/// Makes a cancelled, discarded or retryable job available at once, with one more attempt if it had
-/// none left; `None` for any other. Refused while an equal job waits.
+/// Makes a job that does not execute and is not completed available at once, with one more attempt
+/// if it had none left; `None` for any other. Refused while an equal job waits.
 pub fn retry(conn: &Connection, id: i64, now: i64) -> Result<Option<Job>> {
-    use JobState::{Available, Cancelled, Discarded, Retryable};
-
     transaction(conn, |conn| {
         let Some(mut job) = query::get(conn, id)? else {
             return Ok(None);
         };
-        if !matches!(job.state, Cancelled | Discarded | Retryable) {
+        if matches!(job.state, JobState::Executing | JobState::Completed) {
             return Ok(None);
         }
-        job.wait(Available, now);
+        job.wait(JobState::Available, now);
         job.max_attempts = job.max_attempts.max(job.attempt + 1);
         if let Some(twin) = query::waiting_twin(conn, &job)? {
             let message = format!(

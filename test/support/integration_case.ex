@@ -1,0 +1,64 @@
+defmodule MLflow.IntegrationCase do
+  @moduledoc """
+  Tests on real MLflow servers. What stands in `each_server` runs once on each of them:
+
+      each_server do
+        test "answers its version", %{name: name, version: version} do
+          assert {:ok, ^version} = MLflow.Client.version(name: name)
+        end
+      end
+  """
+
+  use ExUnit.CaseTemplate
+
+  using do
+    quote do
+      import MLflow.Case
+      import MLflow.IntegrationCase
+      @moduletag :integration
+      # A loaded machine answers late, which is no failure of the client.
+      @moduletag timeout: 180_000
+    end
+  end
+
+  defmacro each_server(do: block) do
+    for version <- MLflow.Servers.versions() do
+      quote do
+        describe unquote("on MLflow #{version}:") do
+          @describetag mlflow: unquote(version)
+          unquote(block)
+        end
+      end
+    end
+  end
+
+  setup %{mlflow: version} do
+    uri = MLflow.Servers.uri!(version)
+    experiment = MLflow.Case.unique("mlflow_sync test ")
+
+    name =
+      MLflow.Case.start_instance(
+        tracking_uri: uri,
+        default_experiment: experiment,
+        request_timeout: 30_000,
+        total_timeout: 60_000,
+        max_retries: 3
+      )
+
+    %{name: name, uri: uri, version: version, default_experiment: experiment}
+  end
+
+  @doc "A new experiment's id."
+  def new_experiment(name) do
+    {:ok, experiment} =
+      MLflow.Client.create_experiment(MLflow.Case.unique("mlflow_sync test "), name: name)
+
+    experiment.experiment_id
+  end
+
+  @doc "A new run's id, in a new experiment."
+  def new_run(name) do
+    {:ok, run} = MLflow.Client.create_run(new_experiment(name), name: name)
+    run.run_id
+  end
+end
