@@ -10,8 +10,8 @@ defmodule MLflow.Native do
     path = Application.app_dir(:mlflow_sync, ["priv", "native", "mlflow_nif"])
 
     with {:error, {reason, text}} <- :erlang.load_nif(String.to_charlist(path), 0) do
-      {:error,
-       {reason, 'mlflow_sync could not load its NIF (run `mix compile --force`): ' ++ text}}
+      message = "mlflow_sync could not load its NIF (run `mix compile --force`): #{text}"
+      {:error, {reason, String.to_charlist(message)}}
     end
   end
 

@@ -164,4 +164,9 @@ defmodule MLflow.ConfigTest do
       assert Config.trial_tag(new(tag_prefix: "acme")) == "acme_trial_id"
     end
   end
+
+  test "the README lists every setting as it is" do
+    table = MLflow.Config.Settings.markdown()
+    assert File.read!("README.md") =~ "<!-- settings -->\n#{table}<!-- /settings -->"
+  end
 end

@@ -71,7 +71,7 @@ defmodule MLflow.Config.Settings do
      "the embedded store's file"},
     {:store, :module, MLflow.Store.Embedded, [], "where trials and run records are kept"},
     {:queue, :module, MLflow.Queue.Embedded, [], "what runs the jobs"},
-    {:concurrency, {:integer, 1}, 8, [{"MLFLOW_SYNC_CONCURRENCY", :integer}],
+    {:concurrency, {:integer, 1}, 4, [{"MLFLOW_SYNC_CONCURRENCY", :integer}],
      "jobs that run at once, and requests in flight within one experiment sync"},
     {:max_attempts, {:integer, 1}, 5, [], "attempts of a job before it is discarded"},
     {:job_retention, {:integer, 1}, 604_800, [], "s that finished jobs are kept"}
