@@ -20,7 +20,7 @@ defmodule MLflow.ConfigTest do
       assert config.sync_interval == 300
       assert config.auto_sync == true
       assert config.fail_silently == true
-      assert config.concurrency == 8
+      assert config.concurrency == 4
       assert config.max_attempts == 5
       assert config.job_retention == 7 * 24 * 3600
       assert config.store == MLflow.Store.Embedded
