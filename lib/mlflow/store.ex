@@ -23,7 +23,7 @@ defmodule MLflow.Store do
   """
   @type claim :: {:fresh | :unknown | :created, RunRecord.t()}
 
-  @typedoc "What came from the server for a trial; see `MLflow.Native`'s sync report."
+  @typedoc "What came from the server for a trial; `nil` and empty where nothing changed."
   @type pull :: %{
           name: String.t() | nil,
           status: MLflow.Run.status() | nil,

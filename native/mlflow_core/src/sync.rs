@@ -187,8 +187,26 @@ impl Work<'_> {
                     true => Creation::Unknown,
                     false => Creation::Refused,
                 };
-                Err(error)
+                Err(self.explain_refusal(error, &request.experiment_id).await)
             }
+        }
+    }
+
+    /// The refusal that can be mended most easily is told with what to do about it.
+    async fn explain_refusal(&self, error: Error, experiment_id: &str) -> Error {
+        if error.kind != ErrorKind::Invalid {
+            return error;
+        }
+        match self.client.get_experiment(experiment_id).await {
+            Ok(experiment) if experiment.lifecycle_stage == LifecycleStage::Deleted => {
+                let message = format!(
+                    "experiment {:?} (id {experiment_id}) is deleted in MLflow; restore it, or \
+                     give the trial another one",
+                    experiment.name
+                );
+                Error { message, ..error }
+            }
+            _ => error,
         }
     }
 

@@ -102,10 +102,6 @@ async fn a_creation_whose_answer_is_lost_is_never_sent_twice() {
 async fn a_creation_that_the_server_refused_created_nothing() {
     for (refusal, kind) in [
         (
-            Reply::error(400, "INVALID_PARAMETER_VALUE", "no"),
-            ErrorKind::Invalid,
-        ),
-        (
             Reply::error(401, "UNAUTHENTICATED", "who?"),
             ErrorKind::Unauthenticated,
         ),
@@ -123,6 +119,24 @@ async fn a_creation_that_the_server_refused_created_nothing() {
         assert_eq!(report.creation, Creation::Refused);
         assert_eq!(report.run_id, None);
         assert_eq!(report.error.unwrap().kind, kind);
+    }
+}
+
+#[tokio::test]
+async fn in_a_deleted_experiment_nothing_is_created_and_the_error_says_what_to_do() {
+    let refusal = Reply::error(400, "INVALID_PARAMETER_VALUE", "must be 'active'");
+    for (stage, advice) in [("deleted", "restore it"), ("active", "must be 'active'")] {
+        let experiment = Reply::json(json!({"experiment": {
+            "experiment_id": "7", "name": "iris", "lifecycle_stage": stage
+        }}));
+        let replies = [refusal.clone(), experiment];
+        let (report, requests) = carried_out(order(running_trial(), new_run()), replies).await;
+        assert_eq!(lines(&requests)[0], CREATE);
+        assert_eq!(report.creation, Creation::Refused);
+        assert_eq!(report.run_id, None);
+        let error = report.error.unwrap();
+        assert_eq!(error.kind, ErrorKind::Invalid);
+        assert!(error.message.contains(advice), "{error}");
     }
 }
 

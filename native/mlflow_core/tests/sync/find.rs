@@ -88,7 +88,7 @@ async fn a_creation_after_the_search_may_be_lost_or_refused_like_any_other() {
     for (reply, creation) in [
         (Reply::hang_up(), Creation::Unknown),
         (
-            Reply::error(400, "INVALID_PARAMETER_VALUE", "no"),
+            Reply::error(403, "PERMISSION_DENIED", "no"),
             Creation::Refused,
         ),
     ] {
