@@ -53,4 +53,14 @@ defmodule MLflow.RunRecord do
       tags: run.tags
     }
   end
+
+  @doc false
+  # What is stored has been through JSON, so both are compared as JSON has them.
+  def holds?(%__MODULE__{} = record, attrs),
+    do: Enum.all?(attrs, fn {key, value} -> plain(Map.get(record, key)) == plain(value) end)
+
+  defp plain(%DateTime{} = time), do: DateTime.to_unix(time, :millisecond)
+  defp plain(value) when is_map(value), do: Map.new(value, fn {k, v} -> {k, plain(v)} end)
+  defp plain(value) when is_atom(value) and value != nil, do: Atom.to_string(value)
+  defp plain(value), do: value
 end

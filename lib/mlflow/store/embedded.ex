@@ -89,7 +89,8 @@ defmodule MLflow.Store.Embedded do
 
   @impl true
   def put_sync_error(instance, trial, error) do
-    with {:ok, _} <- call(instance, {:put_sync_error, trial.id, Error.to_map(error)}), do: :ok
+    error = error |> Error.to_map() |> Map.put("version", trial.version)
+    with {:ok, _} <- call(instance, {:put_sync_error, trial.id, error}), do: :ok
   end
 
   @impl true

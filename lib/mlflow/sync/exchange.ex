@@ -79,19 +79,17 @@ defmodule MLflow.Sync.Exchange do
   end
 
   defp settle(instance, trial, _record, %{error: %Error{} = error} = report, _agreed) do
-    found = mirror(report.run, %{mlflow_run_id: report.run_id, model_trial_id: trial.id})
+    found = Map.merge(seen(report.run), %{mlflow_run_id: report.run_id, model_trial_id: trial.id})
 
     with {:ok, _} <- instance.config.store.put_run(instance, found),
          do: failed(instance, trial, error)
   end
 
   defp settle(instance, trial, record, report, agreed) do
-    store = instance.config.store
     attrs = attrs(trial, record, report, agreed)
 
     with :ok <- pull(instance, trial, report),
-         {:ok, _} <-
-           if(up_to_date?(record, attrs), do: {:ok, record}, else: store.put_run(instance, attrs)) do
+         :ok <- put_run(instance, record, attrs) do
       {:ok, summary(report)}
     end
   end
@@ -102,55 +100,47 @@ defmodule MLflow.Sync.Exchange do
       else: instance.config.store.update_trial(instance, trial, report.pull)
   end
 
-  # What changed here stays unsynced after a pull, however little that was.
+  defp put_run(instance, record, attrs) do
+    if record != nil and record.sync_error == nil and RunRecord.holds?(record, attrs) do
+      :ok
+    else
+      with {:ok, _} <- instance.config.store.put_run(instance, attrs), do: :ok
+    end
+  end
+
+  # What the run holds now: what was seen of it or else known, and on top what was agreed.
   defp attrs(trial, record, report, {direction, reached}) do
-    agreed = %{
+    held = if report.run, do: seen(report.run), else: known(record)
+    dropped = report.pushed.deleted_tags ++ report.pull.deleted_tags
+    agreed = report.agreed
+
+    Map.merge(held, %{
       mlflow_run_id: report.run_id,
-      run_name: report.pull.name || trial.name,
-      status: to_string(report.pull.status || trial.status),
-      end_time: report.pull.end_time || trial.end_time,
+      run_name: agreed.name || held[:run_name],
+      status: to_string(agreed.status || held[:status]),
+      end_time: agreed.end_time || held[:end_time],
+      params: Map.merge(held[:params] || %{}, agreed.params),
+      metrics: Map.merge(held[:metrics] || %{}, agreed.metrics),
+      tags: (held[:tags] || %{}) |> Map.drop(dropped) |> Map.merge(agreed.tags),
       model_trial_id: trial.id,
       model_run_id: trial.model_run_id,
       base: report.base,
       points_seq: reached,
-      synced_at:
-        if(direction == :pull, do: record && record.synced_at, else: trial.version || Metric.now())
-    }
-
-    report.run
-    |> mirror(agreed)
-    |> Map.merge(entities(trial, record, report), fn _key, seen, ours -> Map.merge(seen, ours) end)
+      synced_at: synced_at(direction, trial, record)
+    })
   end
 
-  # What the run holds now: what was seen or known of it, and what was pushed.
-  defp entities(trial, record, report) do
-    kept_remote = for %{field: "param", key: key} <- report.conflicts, do: key
-    latest = Map.new(trial.points, fn {key, value, _step, _timestamp} -> {key, value} end)
+  # What changed here stays unsynced after a pull, however little that was.
+  defp synced_at(:pull, _trial, record), do: record && record.synced_at
+  defp synced_at(_direction, trial, _record), do: trial.version || Metric.now()
 
-    %{
-      params: Map.merge(known(record, :params), Map.drop(trial.params, kept_remote)),
-      tags:
-        known(record, :tags)
-        |> Map.merge(trial.tags)
-        |> Map.merge(report.pull.tags)
-        |> Map.drop(report.pull.deleted_tags),
-      metrics: Map.merge(known(record, :metrics), latest)
-    }
-  end
+  defp seen(nil), do: %{}
+  defp seen(%Run{} = run), do: RunRecord.from_run(run)
 
-  defp known(nil, _field), do: %{}
-  defp known(record, field), do: Map.get(record, field) || %{}
+  defp known(nil), do: %{}
 
-  defp mirror(nil, attrs), do: attrs
-  defp mirror(%Run{} = run, attrs), do: Map.merge(RunRecord.from_run(run), attrs)
-
-  defp up_to_date?(nil, _attrs), do: false
-
-  defp up_to_date?(record, attrs) do
-    record.sync_error == nil and record.mlflow_run_id == attrs.mlflow_run_id and
-      record.base == attrs.base and record.points_seq == attrs.points_seq and
-      MLflow.Value.milliseconds(record.synced_at) == MLflow.Value.milliseconds(attrs.synced_at)
-  end
+  defp known(record),
+    do: Map.take(record, [:run_name, :status, :end_time, :params, :metrics, :tags])
 
   # The error is kept beside the run record, for the next round and for whoever looks. That the
   # store cannot even do this is the error it will report by itself.
@@ -173,7 +163,9 @@ defmodule MLflow.Sync.Exchange do
   end
 
   defp pushed(%{pushed: pushed}),
-    do: pushed.params + pushed.tags + pushed.points + if(pushed.updated, do: 1, else: 0)
+    do:
+      pushed.params + pushed.tags + length(pushed.deleted_tags) + pushed.points +
+        if(pushed.updated, do: 1, else: 0)
 
   defp pulled(%{pull: pull}) do
     fields = Enum.count([pull.name, pull.status, pull.end_time], &(&1 != nil))

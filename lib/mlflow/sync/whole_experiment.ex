@@ -100,7 +100,7 @@ defmodule MLflow.Sync.WholeExperiment do
   def mirror(instance, run, record) do
     attrs = RunRecord.from_run(run)
 
-    if record != nil and same?(record, attrs) do
+    if record != nil and RunRecord.holds?(record, attrs) do
       {:ok, mirrored(run, 0)}
     else
       attrs = Map.put(attrs, :synced_at, MLflow.Metric.now())
@@ -120,14 +120,6 @@ defmodule MLflow.Sync.WholeExperiment do
       "writes" => 0
     }
   end
-
-  # What was stored has been through JSON, so both are compared as JSON has them.
-  defp same?(record, attrs),
-    do: Enum.all?(attrs, fn {key, value} -> plain(Map.get(record, key)) == plain(value) end)
-
-  defp plain(value) when is_map(value), do: Map.new(value, fn {k, v} -> {k, plain(v)} end)
-  defp plain(value) when is_atom(value) and value != nil, do: Atom.to_string(value)
-  defp plain(value), do: value
 
   # A run that vanished from the server (deleted runs still come in the search).
   defp missing(records, runs) do

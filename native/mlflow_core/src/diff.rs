@@ -23,13 +23,13 @@ const BASE_VERSION: u32 = 1;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
     version: u32,
-    name: Option<String>,
-    status: Option<RunStatus>,
-    end_time: Option<i64>,
-    params: BTreeMap<String, String>,
-    tags: BTreeMap<String, String>,
+    pub name: Option<String>,
+    pub status: Option<RunStatus>,
+    pub end_time: Option<i64>,
+    pub params: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
     /// The latest agreed point of each key.
-    metrics: BTreeMap<String, Metric>,
+    pub metrics: BTreeMap<String, Metric>,
 }
 
 impl Base {
@@ -39,10 +39,6 @@ impl Base {
         serde_json::from_str(json)
             .ok()
             .filter(|base: &Self| base.version == BASE_VERSION)
-    }
-
-    pub fn has_tag(&self, key: &str) -> bool {
-        self.tags.contains_key(key)
     }
 
     pub fn to_json(&self) -> String {

@@ -275,7 +275,7 @@ impl Work<'_> {
 /// what somebody else has changed meanwhile. What is only added overwrites nothing.
 fn would_replace(trial: &Trial, base: Option<&Base>) -> bool {
     let push = diff::diff(trial, base, None, Direction::Push).push;
-    let is_agreed = |tag: &Tag| base.is_some_and(|base| base.has_tag(&tag.key));
+    let is_agreed = |tag: &Tag| base.is_some_and(|base| base.tags.contains_key(&tag.key));
     push.update != RunUpdate::default()
         || !push.deleted_tags.is_empty()
         || push.tags.iter().any(is_agreed)

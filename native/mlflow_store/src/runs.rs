@@ -119,7 +119,8 @@ pub fn put(conn: &Connection, run: Record, now: i64) -> Result<Record> {
     })
 }
 
-/// Keeps why the last sync failed, in the form `{"kind", "message", "retryable"}`. A trial without
+/// Keeps why the last sync failed, in the form `{"kind", "message", "retryable", "version"}`, where
+/// the version is the `updated_at` of the trial that was read for it. A trial without
 /// a row gets one; a claim stays, since the error does not say whether the run was created.
 pub fn record_error(conn: &Connection, run: RunRef<'_>, error: Value, now: i64) -> Result<Record> {
     transaction(conn, |conn| {

@@ -86,8 +86,8 @@ pub fn without_run(conn: &Connection, mlflow_experiment_id: Option<&str>) -> Res
 /// Those that were never attempted come first, then those whose last attempt is the longest ago, so
 /// that no number of trials that fail again and again can keep the others waiting.
 ///
-/// Nothing is missed if `synced_at` is the `updated_at` of the trial that was read for the sync:
-/// an update that arrived meanwhile is later.
+/// Nothing is missed if `synced_at`, and the `version` in a `sync_error`, are the `updated_at` of the
+/// trial that was read for the sync: an update that arrived meanwhile is later.
 pub fn due(conn: &Connection, limit: u32) -> Result<Vec<Record>> {
     let sql = format!(
         "SELECT {all} FROM model_trials \
@@ -96,7 +96,8 @@ pub fn due(conn: &Connection, limit: u32) -> Result<Vec<Record>> {
            WHEN run.id IS NULL THEN TRUE \
            WHEN run.sync_error IS NOT NULL \
              AND coalesce(json_extract(run.sync_error, '$.retryable'), 0) = 0 \
-           THEN model_trials.updated_at > run.updated_at \
+           THEN model_trials.updated_at > \
+             coalesce(json_extract(run.sync_error, '$.version'), run.updated_at) \
            ELSE run.sync_error IS NOT NULL \
              OR run.mlflow_run_id IS NULL \
              OR run.synced_at IS NULL \

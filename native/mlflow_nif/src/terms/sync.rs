@@ -1,5 +1,7 @@
 //! A sync order on its way down and its report on the way up.
 
+use std::collections::BTreeMap;
+
 use mlflow_core::diff::{Base, Conflict, Direction, Pull, Push, Winner};
 use mlflow_core::model::{Run, Tag, Trial};
 use mlflow_core::sync::{Creation, Order, Report, Target};
@@ -7,7 +9,7 @@ use rustler::{NifMap, NifTaggedEnum, NifUnitEnum};
 
 use super::metric::{from_point, to_point};
 use super::run::StatusTerm;
-use super::{ErrorTerm, PointTerm, RunTerm, StringMap};
+use super::{ErrorTerm, MetricMap, MetricValueTerm, PointTerm, RunTerm, StringMap};
 
 #[derive(NifMap)]
 #[rustler(decode)]
@@ -99,6 +101,7 @@ pub struct ReportTerm {
     run: Option<RunTerm>,
     duplicates: Vec<String>,
     base: String,
+    agreed: AgreedTerm,
     pushed: PushedTerm,
     pull: PullTerm,
     conflicts: Vec<ConflictTerm>,
@@ -116,12 +119,25 @@ enum CreationTerm {
     Unknown,
 }
 
+/// The base again, readable: what both sides now have.
+#[derive(NifMap)]
+#[rustler(encode)]
+struct AgreedTerm {
+    name: Option<String>,
+    status: Option<StatusTerm>,
+    end_time: Option<i64>,
+    params: StringMap,
+    tags: StringMap,
+    metrics: MetricMap,
+}
+
 /// How much went to the server.
 #[derive(NifMap)]
 #[rustler(encode)]
 struct PushedTerm {
     params: usize,
     tags: usize,
+    deleted_tags: Vec<String>,
     points: usize,
     updated: bool,
 }
@@ -163,6 +179,7 @@ impl From<Report> for ReportTerm {
             run: report.run.map(RunTerm::from),
             duplicates: report.duplicates,
             base: plan.base.to_json(),
+            agreed: plan.base.into(),
             pushed: plan.push.into(),
             pull: plan.pull.into(),
             conflicts: plan.conflicts.into_iter().map(ConflictTerm::from).collect(),
@@ -185,11 +202,30 @@ impl From<Creation> for CreationTerm {
     }
 }
 
+impl From<Base> for AgreedTerm {
+    fn from(base: Base) -> Self {
+        let metrics: BTreeMap<_, _> = base
+            .metrics
+            .into_iter()
+            .map(|(key, metric)| (key, MetricValueTerm(metric.value.0)))
+            .collect();
+        Self {
+            name: base.name,
+            status: base.status.map(StatusTerm),
+            end_time: base.end_time,
+            params: base.params.into(),
+            tags: base.tags.into(),
+            metrics: metrics.into(),
+        }
+    }
+}
+
 impl From<Push> for PushedTerm {
     fn from(push: Push) -> Self {
         Self {
             params: push.params.len(),
-            tags: push.tags.len() + push.deleted_tags.len(),
+            tags: push.tags.len(),
+            deleted_tags: push.deleted_tags,
             points: push.points.len(),
             updated: push.update != Default::default(),
         }
