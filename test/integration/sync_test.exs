@@ -171,6 +171,21 @@ defmodule MLflow.Integration.SyncTest do
       assert %{"pulled" => 0, "pushed" => 0} = pull!(id, name)
     end
 
+    test "a run's record says what the run holds, whoever wrote it last", %{name: name} do
+      create!(%{trial_id: "t1", status: :succeeded, metrics: %{acc: 0.5}}, name)
+      %{"mlflow_run_id" => id} = push!("t1", name)
+      assert {:ok, %{metrics: %{"acc" => 0.5}}} = Runs.get(id, name: name)
+
+      :ok = Client.log_metric(id, :acc, 0.75, step: 9, name: name)
+      :ok = Client.set_tag(id, "mlflow.note.content", "look at this", name: name)
+      {:ok, experiment} = MLflow.default_experiment(name: name)
+      assert %{"pulled" => 1, "writes" => 0} = compare!(experiment, name)
+
+      assert {:ok, record} = Runs.get(id, name: name)
+      assert record.metrics == %{"acc" => 0.75}
+      assert record.tags["mlflow.note.content"] == "look at this"
+    end
+
     test "points logged before a pull still arrive", %{name: name} do
       create!(%{trial_id: "t1", status: :running}, name)
       %{"mlflow_run_id" => id} = push!("t1", name)
