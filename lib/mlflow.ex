@@ -42,11 +42,29 @@ defmodule MLflow do
   @spec start_link(keyword) :: {:ok, pid} | {:error, Error.t()}
   def start_link(opts \\ []) do
     with {:ok, config} <- config(opts) do
-      case Supervisor.start_link(children(config), strategy: :rest_for_one, name: via(config)) do
+      case start_unharmed(children(config), strategy: :rest_for_one, name: via(config)) do
         {:ok, pid} -> {:ok, pid}
         {:error, reason} -> {:error, start_error(reason, config)}
       end
     end
+  end
+
+  # A supervisor that cannot start exits, and would take a caller with it that is no supervisor,
+  # such as the shell, before that could read the error.
+  defp start_unharmed(children, options) do
+    trapping? = Process.flag(:trap_exit, true)
+    started = Supervisor.start_link(children, options)
+
+    with {:error, reason} <- started, false <- trapping? do
+      receive do
+        {:EXIT, _supervisor, ^reason} -> :ok
+      after
+        0 -> :ok
+      end
+    end
+
+    Process.flag(:trap_exit, trapping?)
+    started
   end
 
   @doc "The child spec of an instance, for a supervision tree."

@@ -69,6 +69,8 @@ defmodule MLflow.Metric do
     end
   end
 
+  def flatten(other), do: raise(ArgumentError, "metrics must be a map, got #{inspect(other)}")
+
   @doc false
   def now, do: System.system_time(:millisecond)
 
