@@ -3,7 +3,9 @@ defmodule MLflow.ExperimentRecord do
   What the application keeps of an experiment: a row of `mlflow_experiments`.
   """
 
-  @fields [
+  @type t :: %__MODULE__{}
+
+  defstruct [
     :id,
     :mlflow_experiment_id,
     :name,
@@ -15,13 +17,6 @@ defmodule MLflow.ExperimentRecord do
     :inserted_at,
     :updated_at
   ]
-
-  @type t :: %__MODULE__{}
-
-  defstruct @fields
-
-  @doc false
-  def fields, do: @fields
 
   @doc false
   def from_experiment(%MLflow.Experiment{} = experiment) do

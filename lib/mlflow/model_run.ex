@@ -6,7 +6,9 @@ defmodule MLflow.ModelRun do
   `:succeeded`, `:failed`, `:cancelled`.
   """
 
-  @fields [
+  @type t :: %__MODULE__{}
+
+  defstruct [
     :id,
     :run_id,
     :state,
@@ -26,14 +28,7 @@ defmodule MLflow.ModelRun do
     :updated_at
   ]
 
-  @type t :: %__MODULE__{}
-
-  defstruct @fields
-
   @states [:initialized, :running, :succeeded, :failed, :cancelled]
-
-  @doc false
-  def fields, do: @fields
 
   @doc "The states there are."
   @spec states() :: [atom]

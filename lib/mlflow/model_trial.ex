@@ -10,7 +10,9 @@ defmodule MLflow.ModelTrial do
 
   alias MLflow.{Metric, Trial, Value}
 
-  @fields [
+  @type t :: %__MODULE__{}
+
+  defstruct [
     :id,
     :trial_id,
     :model_run_id,
@@ -38,13 +40,6 @@ defmodule MLflow.ModelTrial do
     :inserted_at,
     :updated_at
   ]
-
-  @type t :: %__MODULE__{}
-
-  defstruct @fields
-
-  @doc false
-  def fields, do: @fields
 
   @doc false
   # The numbers a trial ends with, by the keys they have in MLflow.

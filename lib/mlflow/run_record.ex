@@ -6,7 +6,9 @@ defmodule MLflow.RunRecord do
   sides agreed on last, and opaque. `sync_error` is the error of the last sync, if it failed.
   """
 
-  @fields [
+  @type t :: %__MODULE__{}
+
+  defstruct [
     :id,
     :mlflow_run_id,
     :mlflow_experiment_id,
@@ -28,13 +30,6 @@ defmodule MLflow.RunRecord do
     :inserted_at,
     :updated_at
   ]
-
-  @type t :: %__MODULE__{}
-
-  defstruct @fields
-
-  @doc false
-  def fields, do: @fields
 
   @doc false
   # The columns that mirror the server's run.

@@ -22,7 +22,7 @@ defmodule MLflow.Store.Row do
 
   def load(row, table) do
     module = Map.fetch!(@structs, table)
-    struct(module, Map.new(module.fields(), &{&1, load_field(&1, row[Atom.to_string(&1)])}))
+    struct(module, Map.new(fields(module), &{&1, load_field(&1, row[Atom.to_string(&1)])}))
   end
 
   defp load_field(_field, nil), do: nil
@@ -37,7 +37,7 @@ defmodule MLflow.Store.Row do
 
   @doc "A user's attributes as a row; an unknown one is an error that names the nearest right one."
   def dump(attrs, table) do
-    fields = Map.fetch!(@structs, table).fields()
+    fields = @structs |> Map.fetch!(table) |> fields()
 
     Enum.reduce_while(attrs, {:ok, %{}}, fn {key, value}, {:ok, row} ->
       case field(key, fields) do
@@ -46,6 +46,8 @@ defmodule MLflow.Store.Row do
       end
     end)
   end
+
+  defp fields(module), do: module |> struct() |> Map.from_struct() |> Map.keys()
 
   defp field(key, fields) do
     case Enum.find(fields, &(Atom.to_string(&1) == to_string(key))) do
