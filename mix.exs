@@ -2,7 +2,6 @@ defmodule MLflow.MixProject do
   use Mix.Project
 
   @version "0.1.0"
-  @source_url "https://github.com/mlflow-sync/mlflow_sync"
 
   def project do
     [
@@ -22,7 +21,8 @@ defmodule MLflow.MixProject do
   def application do
     [
       mod: {MLflow.Application, []},
-      extra_applications: [:logger]
+      # Listed as optional, so that it is started first where a host brings it.
+      extra_applications: [:logger, telemetry: :optional]
     ]
   end
 
@@ -48,7 +48,7 @@ defmodule MLflow.MixProject do
   defp package do
     [
       licenses: ["Apache-2.0"],
-      links: %{"GitHub" => @source_url},
+      links: %{},
       files:
         ~w(lib native Cargo.toml Cargo.lock clippy.toml mix.exs README.md CHANGELOG.md LICENSE)
     ]

@@ -6,7 +6,7 @@ defmodule MLflow.Config do
 
   Settings come from, in this order: the options of `MLflow.start_link/1` or the child spec, the
   application environment (`config :mlflow_sync, tracking_uri: …`), environment variables, and the
-  defaults. The last two but one count for the default instance only: a further instance, another
+  defaults. The middle two count for the default instance only: a further instance, another
   tenant, must not pick up credentials that were meant for somebody else's server. Say
   `environment: true` if it should.
 
