@@ -14,6 +14,8 @@ defmodule MLflow.MixProject do
       elixirc_paths: elixirc_paths(Mix.env()),
       start_permanent: Mix.env() == :prod,
       deps: deps(),
+      # Where telemetry comes by another way than Hex, Mix cannot know that it is meant to be there.
+      xref: [exclude: [:telemetry]],
       package: package()
     ]
   end
