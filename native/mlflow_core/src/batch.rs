@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Metric, Param, Tag};
-use crate::validate::quoted;
+use crate::validate::{self, quoted};
 
 const OPERATION: &str = "runs/log-batch";
 
@@ -29,6 +29,18 @@ impl Batch {
 
     fn len(&self) -> usize {
         self.metrics.len() + self.params.len() + self.tags.len()
+    }
+
+    /// Whether MLflow takes every one of the entities.
+    pub(crate) fn check(&self) -> Result<()> {
+        let params = self.params.iter();
+        let tags = self.tags.iter();
+        let metrics = self.metrics.iter();
+        params
+            .map(|param| validate::param(OPERATION, param))
+            .chain(tags.map(|tag| validate::tag(OPERATION, tag)))
+            .chain(metrics.map(|metric| validate::metric(OPERATION, metric)))
+            .collect()
     }
 
     /// The request as it is sent.

@@ -1,12 +1,11 @@
 //! Carries a diff out against the server, and reports how far it got and what was agreed.
 
 use crate::api::{CreateRun, RunUpdate, SearchRuns};
-use crate::batch::{self, BatchLimits};
+use crate::batch::{self, Batch, BatchLimits};
 use crate::client::{Client, RequestCounts};
 use crate::diff::{self, Base, Direction, Plan, Push};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{LifecycleStage, Run, Tag, Trial, ViewType, limits};
-use crate::validate;
 
 const NAME_TAG: &str = "mlflow.runName";
 
@@ -292,7 +291,7 @@ fn check(trial: &Trial) -> Result<()> {
     let run_id = "0".repeat(limits::RUN_ID);
     batch::batches(&run_id, params, tags, points, &BatchLimits::default())?
         .iter()
-        .try_for_each(|batch| validate::batch("runs/log-batch", batch))
+        .try_for_each(Batch::check)
 }
 
 /// MLflow keeps a run's name in a tag too, and refuses one that says otherwise.

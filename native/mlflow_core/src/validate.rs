@@ -1,7 +1,6 @@
 //! MLflow's limits, checked before a request is sent: the server would refuse it too, but later,
 //! and with it everything that travels in the same request.
 
-use crate::batch::Batch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Metric, Param, Tag, limits};
 
@@ -61,21 +60,6 @@ pub(crate) fn tag(operation: Operation, tag: &Tag) -> Result<()> {
 
 pub(crate) fn tag_key(operation: Operation, tag: &str) -> Result<()> {
     key(operation, "tag", tag)
-}
-
-pub(crate) fn batch(operation: Operation, batch: &Batch) -> Result<()> {
-    batch
-        .metrics
-        .iter()
-        .try_for_each(|metric| self::metric(operation, metric))?;
-    batch
-        .params
-        .iter()
-        .try_for_each(|param| self::param(operation, param))?;
-    batch
-        .tags
-        .iter()
-        .try_for_each(|tag| self::tag(operation, tag))
 }
 
 fn key(operation: Operation, what: &str, key: &str) -> Result<()> {

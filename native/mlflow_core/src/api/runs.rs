@@ -118,7 +118,7 @@ impl Client {
     /// server takes.
     pub async fn log_batch(&self, run_id: &str, batch: &Batch) -> Result<()> {
         validate::run_id(LOG_BATCH.name, run_id)?;
-        validate::batch(LOG_BATCH.name, batch)?;
+        batch.check()?;
         self.post(&LOG_BATCH, &batch.body(run_id), wire::done).await
     }
 

@@ -1,6 +1,5 @@
 //! The way to the server: straight, through a forwarding proxy, or through a tunnel.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,12 +12,9 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use tower_service::Service;
 
 use super::config::{ProxyConfig, without_userinfo};
-use super::quick_ack::{QuickAckStream, TcpDialer};
+use super::quick_ack::{BoxError, Dialing, QuickAckStream, TcpDialer};
 use super::target::CONFIG;
 use crate::error::{Error, ErrorKind, Result};
-
-pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-pub(super) type Dialing<T> = Pin<Box<dyn Future<Output = std::result::Result<T, BoxError>> + Send>>;
 
 /// How long one address may take to accept, lest a dead one use up the whole attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -17,7 +17,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::dialer::{BoxError, Dialing};
+/// What every dialer answers with.
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Dialing<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// Connects to the host of a URI, whatever its scheme.
 #[derive(Clone)]
