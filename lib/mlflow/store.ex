@@ -18,10 +18,11 @@ defmodule MLflow.Store do
 
   @typedoc """
     * `:fresh` - nobody tried before: create the run
-    * `:unknown` - an earlier attempt's outcome is unknown: search for our tag first
+    * `{:unknown, since}` - an earlier attempt, at it until `since` (ms), did not say how it ended:
+      search for our tag first
     * `:created` - the run exists
   """
-  @type claim :: {:fresh | :unknown | :created, RunRecord.t()}
+  @type claim :: {:fresh | {:unknown, since :: integer} | :created, RunRecord.t()}
 
   @typedoc "What came from the server for a trial; `nil` and empty where nothing changed."
   @type pull :: %{
@@ -60,6 +61,9 @@ defmodule MLflow.Store do
 
   @doc "Gives a claim back: the server certainly created nothing."
   @callback release_claim(Instance.t(), RunRecord.t()) :: ok
+
+  @doc "Leaves a claim behind: nobody knows whether the server created the run."
+  @callback abandon_claim(Instance.t(), RunRecord.t()) :: ok
 
   @doc "Creates or updates a run record, and links the trial to the run where there is one."
   @callback put_run(Instance.t(), attrs :: map) :: result(RunRecord.t())

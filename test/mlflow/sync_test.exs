@@ -352,7 +352,7 @@ defmodule MLflow.SyncTest do
         lease: -1
       }
 
-      {:ok, {:fresh, _}} = MLflow.Native.store(instance.store, {:claim_run, claim})
+      {:ok, {:fresh, _, _}} = MLflow.Native.store(instance.store, {:claim_run, claim})
 
       assert %{"creation" => "adopted", "mlflow_run_id" => ^first, "duplicates" => [^second]} =
                push!("t1", name)

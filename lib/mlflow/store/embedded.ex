@@ -67,8 +67,9 @@ defmodule MLflow.Store.Embedded do
     }
 
     case call(instance, {:claim_run, claim}) do
-      {:ok, {:busy, until}} -> {:error, busy(trial, until)}
-      {:ok, {kind, row}} -> {:ok, {kind, Row.load(row, "mlflow_runs")}}
+      {:ok, {:busy, _row, until}} -> {:error, busy(trial, until)}
+      {:ok, {:unknown, row, since}} -> {:ok, {{:unknown, since}, Row.load(row, "mlflow_runs")}}
+      {:ok, {kind, row, _time}} -> {:ok, {kind, Row.load(row, "mlflow_runs")}}
       error -> error
     end
   end
@@ -76,6 +77,11 @@ defmodule MLflow.Store.Embedded do
   @impl true
   def release_claim(instance, %RunRecord{id: id}) do
     with {:ok, _} <- call(instance, {:release_run, id}), do: :ok
+  end
+
+  @impl true
+  def abandon_claim(instance, %RunRecord{id: id}) do
+    with {:ok, _} <- call(instance, {:abandon_run, id}), do: :ok
   end
 
   @impl true

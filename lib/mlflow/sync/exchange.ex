@@ -54,9 +54,18 @@ defmodule MLflow.Sync.Exchange do
   defp claimed(:created, record, _experiment_id, _config, _trial),
     do: {:existing, record.mlflow_run_id}
 
-  defp claimed(:unknown, _record, experiment_id, config, trial) do
+  defp claimed({:unknown, since}, _record, experiment_id, config, trial) do
     tag = Config.trial_tag(config)
-    {:unknown, experiment_id, tag, Map.fetch!(trial.tags, tag)}
+    {:unknown, experiment_id, tag, Map.fetch!(trial.tags, tag), settling(since, config)}
+  end
+
+  # What was sent by a process that is dead now, or given up waiting for, may still be waiting for
+  # the server; it is given this long to have its effect.
+  @longest_settling 10_000
+
+  defp settling(since, config) do
+    longest = min(@longest_settling, config.request_timeout)
+    (longest - (Metric.now() - since)) |> max(0) |> min(longest)
   end
 
   defp carry_out(instance, trial, record, target, direction) do
@@ -71,10 +80,15 @@ defmodule MLflow.Sync.Exchange do
     Instance.request(instance, {:sync, order})
   end
 
-  # Nothing is known of a run whose creation was refused, and its claim is given back; an answer
-  # that was lost leaves the claim, so that the next attempt searches first.
+  # There is no run of a creation that was refused, and its claim is given back; a lost answer
+  # leaves the claim behind, so that the next attempt searches first.
   defp settle(instance, trial, record, %{run_id: nil, error: error} = report, _agreed) do
-    if report.creation == :refused, do: instance.config.store.release_claim(instance, record)
+    case report.creation do
+      :refused -> instance.config.store.release_claim(instance, record)
+      :unknown -> instance.config.store.abandon_claim(instance, record)
+      :not_needed -> :ok
+    end
+
     failed(instance, trial, error)
   end
 

@@ -1,5 +1,9 @@
 //! Carries a diff out against the server, and reports how far it got and what was agreed.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use crate::api::{CreateRun, RunUpdate, SearchRuns};
 use crate::batch::{self, Batch, BatchLimits};
 use crate::client::{Client, RequestCounts};
@@ -24,7 +28,12 @@ pub enum Target {
     /// There is none yet: create it in this experiment.
     New { experiment_id: String },
     /// An earlier attempt may have created it: look for our own tag before creating.
-    Unknown { experiment_id: String, tag: Tag },
+    /// A creation whose sender died may still be under way for the `settling` time.
+    Unknown {
+        experiment_id: String,
+        tag: Tag,
+        settling: Duration,
+    },
     /// There is one. With a base it need not be read again to push.
     Existing { run_id: String },
     /// There is one, just read.
@@ -139,10 +148,14 @@ impl Work<'_> {
             }
             Target::Existing { run_id } => self.client.get_run(&run_id).await?,
             Target::New { experiment_id } => self.create(experiment_id, trial).await?,
-            Target::Unknown { experiment_id, tag } => {
+            Target::Unknown {
+                experiment_id,
+                tag,
+                settling,
+            } => {
                 // Until the search has answered, the earlier attempt's outcome stays unknown.
                 self.report.creation = Creation::Unknown;
-                match self.find_by_tag(&experiment_id, &tag).await? {
+                match self.find_settled(&experiment_id, &tag, settling).await? {
                     Some(run) => {
                         self.report.creation = Creation::Adopted;
                         run
@@ -207,6 +220,21 @@ impl Work<'_> {
             }
             _ => error,
         }
+    }
+
+    /// That there is no run is believed only once none can come of the earlier attempt any more.
+    async fn find_settled(
+        &mut self,
+        experiment_id: &str,
+        tag: &Tag,
+        settling: Duration,
+    ) -> Result<Option<Run>> {
+        let found = self.find_by_tag(experiment_id, tag).await?;
+        if found.is_some() || settling.is_zero() {
+            return Ok(found);
+        }
+        sleep(settling).await;
+        self.find_by_tag(experiment_id, tag).await
     }
 
     async fn find_by_tag(&mut self, experiment_id: &str, tag: &Tag) -> Result<Option<Run>> {

@@ -43,6 +43,7 @@ pub enum StoreRequest {
     // Runs and experiments.
     ClaimRun(ClaimTerm),
     ReleaseRun(String),
+    AbandonRun(String),
     PutRun(Json),
     PutSyncError(String, Json),
     RunsInExperiment(String),
@@ -117,6 +118,7 @@ impl StoreRequest {
 
             Self::ClaimRun(claim) => answer(runs::claim(conn, &claim.at(now)).map(claim_term)),
             Self::ReleaseRun(id) => row_answer(runs::release(conn, &id, now)),
+            Self::AbandonRun(id) => row_answer(runs::abandon(conn, &id, now)),
             Self::PutRun(row) => row_answer((|| runs::put(conn, object(row)?, now))()),
             Self::PutSyncError(trial_id, error) => {
                 let trial = RunRef::Trial(&trial_id);
@@ -230,13 +232,15 @@ enum ClaimKind {
     Busy,
 }
 
-/// The kind, then the row or, of a claim that another holds, until when in ms.
-fn claim_term(outcome: ClaimOutcome) -> (ClaimKind, Json) {
+/// The kind, the row, and a time in ms: since when an outcome is unknown, or until when another
+/// holds the claim.
+fn claim_term(outcome: ClaimOutcome) -> (ClaimKind, Json, i64) {
+    let row = |row| Json(Value::Object(row));
     match outcome {
-        ClaimOutcome::Fresh(row) => (ClaimKind::Fresh, Json(Value::Object(row))),
-        ClaimOutcome::Unknown(row) => (ClaimKind::Unknown, Json(Value::Object(row))),
-        ClaimOutcome::Created(row) => (ClaimKind::Created, Json(Value::Object(row))),
-        ClaimOutcome::Busy { until } => (ClaimKind::Busy, Json(until.into())),
+        ClaimOutcome::Fresh(fresh) => (ClaimKind::Fresh, row(fresh), 0),
+        ClaimOutcome::Unknown { row: left, since } => (ClaimKind::Unknown, row(left), since),
+        ClaimOutcome::Created(created) => (ClaimKind::Created, row(created), 0),
+        ClaimOutcome::Busy { until } => (ClaimKind::Busy, Json::default(), until),
     }
 }
 

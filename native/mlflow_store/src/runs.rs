@@ -28,7 +28,8 @@ pub enum ClaimOutcome {
     /// Claimed, and nobody tried before: create the run.
     Fresh(Record),
     /// Claimed, but an earlier attempt did not say how it ended: search for its run by tag first.
-    Unknown(Record),
+    /// That attempt was under way at `since`, if it is not still: its request may yet arrive.
+    Unknown { row: Record, since: i64 },
     /// The run is there already.
     Created(Record),
     /// Another owner is creating it, and has until this time.
@@ -71,10 +72,20 @@ pub fn claim(conn: &Connection, claim: &Claim) -> Result<ClaimOutcome> {
         };
         match claim.found_in(&row) {
             Held::No => Ok(ClaimOutcome::Fresh(take()?)),
-            Held::LeftBehind => Ok(ClaimOutcome::Unknown(take()?)),
+            Held::LeftBehind => Ok(ClaimOutcome::Unknown {
+                since: claim.last_seen(&row),
+                row: take()?,
+            }),
             Held::Until(until) => Ok(ClaimOutcome::Busy { until }),
         }
     })
+}
+
+/// Ends a claim's lease after an attempt that does not know what it did: the next one need not wait
+/// for the lease to run out, and knows that it must search first.
+pub fn abandon(conn: &Connection, id: &str, now: i64) -> Result<Record> {
+    let lease = Record::from_iter([("claimed_until".to_owned(), now.into())]);
+    record::update(conn, &MLFLOW_RUNS, id, lease, now)
 }
 
 /// Gives a claim back after an attempt that certainly created nothing.
@@ -188,6 +199,15 @@ impl Claim {
             }
         }
         columns
+    }
+
+    /// When the earlier attempt was last known to be at it: when it gave up or ran out of its lease,
+    /// or else when it took the lease, which its owner did not survive.
+    fn last_seen(&self, row: &Record) -> i64 {
+        match row["claimed_until"].as_i64().unwrap_or_default() {
+            until if until > self.now => until - self.lease_ms,
+            until => until,
+        }
     }
 
     fn found_in(&self, row: &Record) -> Held {

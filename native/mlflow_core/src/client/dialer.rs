@@ -83,12 +83,14 @@ impl Dialer {
         let Some(proxy) = proxy else {
             return Self::Direct(TcpDialer {
                 http,
+                pace: Arc::default(),
                 forwards: false,
             });
         };
         let dialer = HttpsConnector::from((
             TcpDialer {
                 http,
+                pace: Arc::default(),
                 forwards: !to_https,
             },
             tls,

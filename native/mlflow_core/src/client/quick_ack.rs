@@ -8,13 +8,16 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
 use tower_service::Service;
 
 /// What every dialer answers with.
@@ -25,6 +28,7 @@ pub(super) type Dialing<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + 
 #[derive(Clone)]
 pub(super) struct TcpDialer {
     pub http: HttpConnector,
+    pub pace: Arc<Pace>,
     /// Whether what is dialled is a proxy that wants to be told the whole URI.
     pub forwards: bool,
 }
@@ -40,11 +44,39 @@ impl Service<Uri> for TcpDialer {
 
     fn call(&mut self, destination: Uri) -> Self::Future {
         let connecting = self.http.call(destination);
+        let turn = self.pace.next();
         let forwards = self.forwards;
         Box::pin(async move {
+            sleep_until(turn).await;
             let tcp = connecting.await?;
             Ok(QuickAckStream { tcp, forwards })
         })
+    }
+}
+
+/// Keeps new connections apart.
+///
+/// The worker processes of MLflow's server share one listening socket, and the one that wakes first
+/// takes every connection that is waiting. Connections that are opened together are thus all served
+/// by one single-threaded process, for as long as they are kept, while the others have nothing to
+/// do. One that comes a little later is taken by a process that is idle.
+#[derive(Default)]
+pub(super) struct Pace {
+    next: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    const GAP: Duration = Duration::from_millis(20);
+    /// Who opens very many at once spreads them well enough.
+    const LONGEST_WAIT: Duration = Duration::from_millis(200);
+
+    /// When the next connection may be opened: at once, unless another one has just been.
+    fn next(&self) -> Instant {
+        let now = Instant::now();
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = next.map_or(now, |next| next.clamp(now, now + Self::LONGEST_WAIT));
+        *next = Some(turn + Self::GAP);
+        turn
     }
 }
 
@@ -110,5 +142,20 @@ impl Write for QuickAckStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_of_one_burst_are_kept_apart_but_never_for_long() {
+        let pace = Pace::default();
+        let started = Instant::now();
+        let turns: Vec<_> = (0..100).map(|_| pace.next()).collect();
+        assert!(turns[0] < started + Pace::GAP, "the first need not wait");
+        assert!(turns[3] >= turns[0] + Pace::GAP * 3);
+        assert!(turns[99] <= Instant::now() + Pace::LONGEST_WAIT);
     }
 }

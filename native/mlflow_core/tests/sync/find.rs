@@ -1,5 +1,7 @@
 //! A trial whose run an earlier attempt may have created.
 
+use std::time::Duration;
+
 use mlflow_core::ErrorKind;
 use mlflow_core::model::{Run, Tag};
 use mlflow_core::sync::{Creation, Target};
@@ -15,6 +17,7 @@ fn unknown(tag: Tag) -> Target {
     Target::Unknown {
         experiment_id: "7".to_owned(),
         tag,
+        settling: Duration::ZERO,
     }
 }
 
@@ -71,6 +74,23 @@ async fn a_run_that_is_found_nowhere_is_created() {
     assert_eq!(lines(&requests), [SEARCH, CREATE, LOG_BATCH]);
     assert_eq!(report.creation, Creation::Created);
     assert_eq!(report.error, None);
+}
+
+#[tokio::test]
+async fn a_run_that_was_still_under_way_is_found_once_things_have_settled() {
+    let order = order(
+        running_trial(),
+        Target::Unknown {
+            experiment_id: "7".to_owned(),
+            tag: our_tag(),
+            settling: Duration::from_millis(1),
+        },
+    );
+    let replies = [found(&[]), found(&[bare_run(RUN)]), Reply::done()];
+    let (report, requests) = carried_out(order, replies).await;
+    assert_eq!(lines(&requests), [SEARCH, SEARCH, LOG_BATCH]);
+    assert_eq!(report.creation, Creation::Adopted);
+    assert_eq!(report.run_id.as_deref(), Some(RUN));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A sync order on its way down and its report on the way up.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use mlflow_core::diff::{Base, Conflict, Direction, Pull, Push, Winner};
 use mlflow_core::model::{Run, Tag, Trial};
@@ -44,7 +45,7 @@ struct TrialTerm {
 #[rustler(decode)]
 enum TargetTerm {
     New(String),
-    Unknown(String, String, String),
+    Unknown(String, String, String, u64),
     Existing(String),
     Read(Box<RunTerm>),
 }
@@ -83,9 +84,10 @@ impl From<TargetTerm> for Target {
     fn from(term: TargetTerm) -> Self {
         match term {
             TargetTerm::New(experiment_id) => Self::New { experiment_id },
-            TargetTerm::Unknown(experiment_id, key, value) => Self::Unknown {
+            TargetTerm::Unknown(experiment_id, key, value, settling) => Self::Unknown {
                 experiment_id,
                 tag: Tag { key, value },
+                settling: Duration::from_millis(settling),
             },
             TargetTerm::Existing(run_id) => Self::Existing { run_id },
             TargetTerm::Read(run) => Self::Read(Box::new(Run::from(*run))),

@@ -44,7 +44,7 @@ fn after_a_claim_that_ran_out_the_outcome_is_unknown() {
     with_conn(|conn| {
         runs::claim(conn, &claim("a", T))?;
         let taken = runs::claim(conn, &claim("b", T + LEASE))?;
-        assert!(matches!(&taken, ClaimOutcome::Unknown(row) if row["claimed_by"] == "b"));
+        assert!(matches!(&taken, ClaimOutcome::Unknown { row, .. } if row["claimed_by"] == "b"));
         let busy = runs::claim(conn, &claim("a", T + LEASE))?;
         assert_eq!(
             busy,
@@ -61,12 +61,27 @@ fn after_a_claim_that_its_owner_left_behind_the_outcome_is_unknown() {
     with_conn(|conn| {
         runs::claim(conn, &claim("a", T))?;
         let again = runs::claim(conn, &claim("a", T + 1))?;
-        assert!(matches!(again, ClaimOutcome::Unknown(_)));
+        assert!(matches!(again, ClaimOutcome::Unknown { .. }));
 
         let error = json!({"kind": "timeout", "message": "m", "retryable": true});
         runs::record_error(conn, RunRef::Trial("t"), error, T + 2)?;
         let after_error = runs::claim(conn, &claim("a", T + 3))?;
-        assert!(matches!(after_error, ClaimOutcome::Unknown(_)));
+        assert!(matches!(after_error, ClaimOutcome::Unknown { .. }));
+        Ok(())
+    });
+}
+
+#[test]
+fn an_unknown_outcome_tells_since_when() {
+    with_conn(|conn| {
+        runs::claim(conn, &claim("a", T))?;
+        let left = runs::claim(conn, &claim("a", T + 5))?;
+        assert!(matches!(left, ClaimOutcome::Unknown { since: T, .. }));
+
+        let row = runs::by_trial(conn, "t")?.unwrap();
+        runs::abandon(conn, row["id"].as_str().unwrap(), T + 7)?;
+        let abandoned = runs::claim(conn, &claim("b", T + 8))?;
+        assert!(matches!(abandoned, ClaimOutcome::Unknown { since, .. } if since == T + 7));
         Ok(())
     });
 }
