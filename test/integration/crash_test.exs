@@ -44,17 +44,7 @@ defmodule MLflow.Integration.CrashTest do
   MLflow.SyncWorker.drain(timeout: 120_000, name: name)
   """
 
-  @finish """
-  wait = fn wait ->
-    {:ok, open} = MLflow.SyncWorker.jobs(state: [:available, :executing, :retryable, :scheduled], name: name)
-    if open != [] do
-      Process.sleep(50)
-      wait.(wait)
-    end
-  end
-  wait.(wait)
-  {:ok, jobs} = MLflow.SyncWorker.jobs(name: name)
-  IO.puts("jobs " <> inspect(jobs |> Enum.map(& &1.state) |> Enum.frequencies()))
+  @times """
   for n <- 1..#{@trials} do
     {:ok, points} = MLflow.Trials.history("t\#{n}", nil, name: name)
     times = Enum.map_join(points, ",", & &1.timestamp)
@@ -69,7 +59,7 @@ defmodule MLflow.Integration.CrashTest do
       OsProcess.await_line(victim, "midway")
       OsProcess.kill(victim)
 
-      lines = OsProcess.run!(code(database, context, @finish))
+      lines = OsProcess.run!(code(database, context, OsProcess.finish_jobs() <> @times))
       assert "jobs %{completed: #{@trials}}" in lines
 
       {:ok, experiment} = MLflow.default_experiment(name: name)

@@ -47,22 +47,6 @@ defmodule MLflow.CrashTest do
     """
   end
 
-  # Snoozed jobs are not due, and so not waited for by drain: they wait here for their time.
-  defp finish do
-    """
-    wait = fn wait ->
-      {:ok, jobs} = MLflow.SyncWorker.jobs(state: [:available, :executing, :retryable, :scheduled], name: name)
-      if jobs != [] do
-        Process.sleep(50)
-        wait.(wait)
-      end
-    end
-    wait.(wait)
-    {:ok, jobs} = MLflow.SyncWorker.jobs(name: name)
-    IO.puts("jobs " <> inspect(jobs |> Enum.map(& &1.state) |> Enum.frequencies()))
-    """
-  end
-
   defp history(database, trial_id) do
     {:ok, store} = Native.store_open(database)
     {:ok, points} = Native.store(store, {:point_history, trial_id, nil})
@@ -122,7 +106,7 @@ defmodule MLflow.CrashTest do
       OsProcess.kill(victim)
       assert_receive {:hung_up, ^connection}
 
-      lines = OsProcess.run!(code(database, uri, experiment, finish()))
+      lines = OsProcess.run!(code(database, uri, experiment, OsProcess.finish_jobs()))
       assert "jobs %{completed: 40}" in lines
       assert_one_complete_run_each(tracking, database, 40)
     end
@@ -168,7 +152,7 @@ defmodule MLflow.CrashTest do
 
     one = OsProcess.start(code(database, uri, experiment, create_and_sync(60)))
     OsProcess.await_line(one, "queued")
-    two = OsProcess.start(code(database, uri, experiment, finish()))
+    two = OsProcess.start(code(database, uri, experiment, OsProcess.finish_jobs()))
     assert {_, 0} = OsProcess.await_exit(one)
     assert {lines, 0} = OsProcess.await_exit(two)
     assert "jobs %{completed: 60}" in lines

@@ -7,6 +7,25 @@ defmodule MLflow.OsProcess do
   defstruct [:port, :pid]
 
   @doc """
+  Code that waits, in a VM with an instance `name`, until its jobs are finished, and prints how they
+  ended. Snoozed jobs are not due, and so not waited for by drain: here they are.
+  """
+  def finish_jobs do
+    """
+    wait = fn wait ->
+      {:ok, open} = MLflow.SyncWorker.jobs(state: [:available, :executing, :retryable, :scheduled], name: name)
+      if open != [] do
+        Process.sleep(50)
+        wait.(wait)
+      end
+    end
+    wait.(wait)
+    {:ok, jobs} = MLflow.SyncWorker.jobs(name: name)
+    IO.puts("jobs " <> inspect(jobs |> Enum.map(& &1.state) |> Enum.frequencies()))
+    """
+  end
+
+  @doc """
   Runs Elixir code, with the library loaded but not started. Options: `env:` (a map; a `nil`
   unsets the variable).
   """
