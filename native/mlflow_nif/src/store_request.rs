@@ -197,7 +197,6 @@ impl TryFrom<FilterTerm> for Filter {
             },
             limit: term.limit,
             offset: term.offset,
-            updated_since: None,
         })
     }
 }

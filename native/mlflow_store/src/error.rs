@@ -38,24 +38,6 @@ pub enum ErrorKind {
     Internal,
 }
 
-impl ErrorKind {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Corrupt => "corrupt",
-            Self::Newer => "newer",
-            Self::Busy => "busy",
-            Self::NotFound => "not_found",
-            Self::Invalid => "invalid",
-            Self::Taken => "taken",
-            Self::Closed => "closed",
-            Self::Overloaded => "overloaded",
-            Self::Io => "io",
-            Self::Internal => "internal",
-        }
-    }
-}
-
 impl StoreError {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {

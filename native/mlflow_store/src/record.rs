@@ -20,8 +20,6 @@ pub struct Filter {
     pub order: Order,
     pub limit: Option<u32>,
     pub offset: u32,
-    /// Only rows updated at this time or later.
-    pub updated_since: Option<i64>,
 }
 
 /// By the time of insertion.
@@ -189,10 +187,6 @@ pub fn list(conn: &Connection, table: &Table, filter: &Filter) -> Result<Vec<Rec
         }
         conditions.push(format!("{} IS ?", column.name));
         values.push(codec::encode_one(table, column, value)?);
-    }
-    if let Some(since) = filter.updated_since {
-        conditions.push("updated_at >= ?".into());
-        values.push(since.into());
     }
     values.push(filter.limit.map_or(-1, i64::from).into());
     values.push(i64::from(filter.offset).into());

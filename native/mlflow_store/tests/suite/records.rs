@@ -224,11 +224,6 @@ fn list_filters_orders_and_pages() {
         };
         assert_eq!(ids(&list(filter)?), ["c"]);
         let filter = Filter {
-            updated_since: Some(2),
-            ..Filter::default()
-        };
-        assert_eq!(ids(&list(filter)?), ["b", "c", "d"]);
-        let filter = Filter {
             equals: row(json!({"metadata": {}})),
             ..Filter::default()
         };
