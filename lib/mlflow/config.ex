@@ -50,6 +50,8 @@ defmodule MLflow.Config do
     |> take_credentials_out_of_uri()
     |> check_credentials!()
     |> Map.put(:name, name)
+    |> Map.update!(:policy, &MLflow.Policy.complete/1)
+    |> default_outbox()
     |> then(&struct!(__MODULE__, &1))
   end
 
@@ -108,6 +110,7 @@ defmodule MLflow.Config do
   defp valid?({:integer, minimum}, value), do: is_integer(value) and value >= minimum
   defp valid?({:number, minimum}, value), do: is_number(value) and value >= minimum
   defp valid?({:one_of, atoms}, value), do: value in atoms
+  defp valid?(:policy, value), do: MLflow.Policy.valid?(value)
 
   defp valid?(:uri, value) when is_binary(value) do
     uri = URI.parse(value)
@@ -137,8 +140,15 @@ defmodule MLflow.Config do
   defp expected({:number, minimum}), do: "a number of at least #{minimum}"
   defp expected({:one_of, atoms}), do: "one of #{Enum.map_join(atoms, ", ", &inspect/1)}"
 
+  defp expected(:policy), do: MLflow.Policy.expected()
+
   defp expected(:uri),
     do: "an http:// or https:// address of an MLflow server, such as \"http://localhost:5000\""
+
+  defp default_outbox(%{outbox: nil, database: database} = settings),
+    do: %{settings | outbox: database <> ".outbox"}
+
+  defp default_outbox(settings), do: settings
 
   # A password in the address would show wherever the address does.
   defp take_credentials_out_of_uri(settings) do

@@ -44,7 +44,7 @@ defmodule MLflow.ConfigTest do
             tracking_url: :tracking_uri,
             retries: :max_retries,
             data_base: :database,
-            intervall: :sync_interval,
+            sync_intervall: :sync_interval,
             user_name: :username
           ] do
         message = "unknown setting #{inspect(wrong)} for MLflow; did you mean #{inspect(right)}?"

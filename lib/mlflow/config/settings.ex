@@ -13,6 +13,7 @@ defmodule MLflow.Config.Settings do
           | {:integer, minimum :: integer}
           | {:number, minimum :: number}
           | {:one_of, [atom]}
+          | :policy
 
   # {key, type, default, [{environment variable, reader}], what it is}
   @table [
@@ -52,6 +53,10 @@ defmodule MLflow.Config.Settings do
     {:backoff_base, {:integer, 1}, 500, [], "ms before the first retry, jittered"},
     {:backoff_factor, {:number, 1}, 2.0, [{"MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", :number}],
      "growth of the delay from retry to retry"},
+    {:server, {:one_of, [:auto, :mlflow, :databricks, :azure]}, :auto, [],
+     "whose limits to begin with; `:auto` tells by the address"},
+    {:rate_limit, {:integer, 0}, 0, [],
+     "requests per s that the instance sends at most; 0 for what the server lets through"},
     {:default_experiment, :string, "thunderline-trials",
      [{"MLFLOW_DEFAULT_EXPERIMENT", :string}, {"MLFLOW_EXPERIMENT_NAME", :string}],
      "experiment of trials that name none; found or created once"},
@@ -61,6 +66,7 @@ defmodule MLflow.Config.Settings do
      "artifact location of experiments that are created"},
     {:tag_prefix, :string, "thunderline", [],
      "our tags on a run are `<prefix>_trial_id` and `<prefix>_model_run_id`"},
+    {:policy, :policy, [], [], "who wins a conflict, per kind of field: see `MLflow.Policy`"},
     {:auto_sync, :boolean, true, [{"MLFLOW_AUTO_SYNC", :boolean}],
      "hooks and the interval queue syncs by themselves"},
     {:sync_interval, {:integer, 0}, 300, [{"MLFLOW_SYNC_INTERVAL", :integer}],
@@ -74,7 +80,14 @@ defmodule MLflow.Config.Settings do
     {:concurrency, {:integer, 1}, 4, [{"MLFLOW_SYNC_CONCURRENCY", :integer}],
      "jobs that run at once, and requests in flight within one experiment sync"},
     {:max_attempts, {:integer, 1}, 5, [], "attempts of a job before it is discarded"},
-    {:job_retention, {:integer, 1}, 604_800, [], "s that finished jobs are kept"}
+    {:job_retention, {:integer, 1}, 604_800, [], "s that finished jobs are kept"},
+    {:history_retention, {:integer, 1}, 2_592_000, [], "s that the sync history is kept"},
+    {:outbox, :string, nil, [],
+     "folder of what `MLflow.RunLogger` has not delivered yet; default: beside the database"},
+    {:outbox_limit, {:integer, 1}, 1_073_741_824, [],
+     "bytes that may wait in the outbox before logging answers `:overloaded`"},
+    {:flush_interval, {:integer, 1}, 1_000, [],
+     "ms between flushes of the outbox to the disk, which a power cut cannot undo"}
   ]
 
   # Proxies and the metadata host describe the machine, not the account, so they are read from the
