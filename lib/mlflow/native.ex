@@ -34,6 +34,9 @@ defmodule MLflow.Native do
   @doc "Finishes the queued writes and closes the database."
   def store_close(_store), do: :erlang.nif_error(:nif_not_loaded)
 
+  @doc "Runs of a surveyed page, by their ids."
+  def page_runs(_page, _run_ids), do: :erlang.nif_error(:nif_not_loaded)
+
   @doc "A new name for a worker that takes leases; tells whether its OS process is still alive."
   def owner, do: :erlang.nif_error(:nif_not_loaded)
 

@@ -7,6 +7,7 @@ pub mod api;
 pub mod batch;
 pub mod client;
 pub mod diff;
+mod digest;
 pub mod error;
 pub mod model;
 pub mod sync;

@@ -8,6 +8,7 @@ mod reply;
 mod request;
 mod store;
 mod store_request;
+mod survey;
 mod terms;
 
 use mlflow_core::client::Client;
@@ -17,7 +18,8 @@ use engine::{CallOptions, Engine};
 use request::Request;
 use store::Database;
 use store_request::StoreRequest;
-use terms::{ConfigTerm, ErrorTerm, Json};
+use survey::RunsPage;
+use terms::{ConfigTerm, ErrorTerm, Json, RunTerm};
 
 mod atoms {
     rustler::atoms! { ok }
@@ -44,6 +46,12 @@ fn call_start(
             .call(env, reference, options, request)
             .map_err(ErrorTerm::from),
     )
+}
+
+/// A page may hold thousands of runs, and a run thousands of params.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn page_runs(page: ResourceArc<RunsPage>, ids: Vec<String>) -> Vec<RunTerm> {
+    page.pick(&ids)
 }
 
 #[rustler::nif(schedule = "DirtyIo")]

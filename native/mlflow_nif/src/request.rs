@@ -7,6 +7,7 @@ use mlflow_core::sync;
 use rustler::{Encoder, NifTaggedEnum};
 
 use crate::reply::{Answer, answer, done};
+use crate::survey::survey;
 use crate::terms::{
     BatchTerm, CreateRunTerm, ExperimentTerm, MetricTerm, OrderTerm, PointTerm, ReportTerm,
     RunTerm, RunUpdateTerm, SearchTerm, from_point, tags,
@@ -29,6 +30,7 @@ pub enum Request {
     DeleteRun(String),
     RestoreRun(String),
     SearchRuns(Vec<String>, SearchTerm),
+    SurveyRuns(Vec<String>, SearchTerm, String),
     LogMetric(String, PointTerm),
     LogParam(String, String, String),
     LogBatch(String, BatchTerm),
@@ -75,6 +77,10 @@ impl Request {
             Self::SearchRuns(experiments, search) => {
                 let found = client.search_runs(&search.runs(experiments)).await;
                 answer(found.map(page::<_, RunTerm>))
+            }
+            Self::SurveyRuns(experiments, search, tag) => {
+                let found = client.search_runs(&search.runs(experiments)).await;
+                answer(found.map(|page| survey(page, &tag)))
             }
             Self::LogMetric(id, point) => done(client.log_metric(&id, &from_point(point)).await),
             Self::LogParam(id, key, value) => {
