@@ -154,7 +154,7 @@ defmodule Mix.Tasks.Compile.MlflowNative do
   end
 
   defp sources do
-    ["Cargo.toml", "Cargo.lock", "native/*/Cargo.toml", "native/*/src/**/*.{rs,sql}"]
+    ["Cargo.toml", "Cargo.lock", "native/*/Cargo.toml", "native/*/{src,migrations}/**/*.{rs,sql}"]
     |> Enum.flat_map(&Path.wildcard(Path.join(root(), &1)))
     |> Enum.sort()
   end

@@ -25,6 +25,11 @@ defmodule MLflow.Native do
     await(&store_start(store, &1, request))
   end
 
+  @doc "The same for a request of many rows or points, which a dirty scheduler decodes."
+  def store_large(store, request) do
+    await(&store_start_large(store, &1, request))
+  end
+
   @doc "A new client for one instance. No request is sent."
   def engine_new(_config), do: :erlang.nif_error(:nif_not_loaded)
 
@@ -48,6 +53,9 @@ defmodule MLflow.Native do
 
   @doc false
   def store_start(_store, _reference, _request), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc false
+  def store_start_large(_store, _reference, _request), do: :erlang.nif_error(:nif_not_loaded)
 
   defp await(start) do
     reference = make_ref()

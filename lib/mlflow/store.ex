@@ -35,6 +35,19 @@ defmodule MLflow.Store do
           points: [MLflow.Metric.point()]
         }
 
+  @typedoc """
+  What a push needs to know: the trial, its run's record, and the points after that record's
+  watermark - at most 50,000 of them, and `more?` where there are more. `points_seq` is the watermark
+  that stands for having pushed these.
+  """
+  @type side :: %{
+          trial: Trial.t(),
+          record: RunRecord.t() | nil,
+          points: [MLflow.Metric.point()],
+          points_seq: integer,
+          more?: boolean
+        }
+
   @doc "Opens what the store needs; the handle is kept in the instance."
   @callback open(Config.t()) :: result(term)
   @callback close(Instance.t()) :: :ok
@@ -46,6 +59,21 @@ defmodule MLflow.Store do
   @callback load_points(Instance.t(), Trial.t(), watermark :: integer) ::
               result({[MLflow.Metric.point()], integer})
 
+  @doc "A trial as `fetch_trial/2` finds it, with all that a push needs, at once."
+  @callback load_for_sync(Instance.t(), trial_id :: String.t()) :: result(side)
+
+  @doc """
+  What is known here of many runs, given with the trial that their tag names; in their order.
+
+  The trial is the one that a run's record is linked to or, where that names none, the one that the
+  tag names (by `id` or `trial_id`) unless it has another run. `unsynced?` tells whether the trial
+  has points that the server has not seen.
+  """
+  @callback local_sides(Instance.t(), [
+              {mlflow_run_id :: String.t(), trial_tag :: String.t() | nil}
+            ]) ::
+              result([{RunRecord.t() | nil, Trial.t() | nil, unsynced? :: boolean}])
+
   @doc "Trials of an experiment that have no run yet. `nil` stands for trials that name none."
   @callback trials_without_run(Instance.t(), [experiment_id :: String.t() | nil]) ::
               result([Trial.t()])
@@ -53,8 +81,8 @@ defmodule MLflow.Store do
   @doc "Ids of trials that want a sync: unfinished, failed to sync, or changed since."
   @callback due_trials(Instance.t(), limit :: pos_integer) :: result([String.t()])
 
-  @doc "Writes what a pull found into the trial."
-  @callback update_trial(Instance.t(), Trial.t(), pull) :: ok
+  @doc "Writes what a pull found into the trial, and answers how many of its points are new."
+  @callback update_trial(Instance.t(), Trial.t(), pull) :: result(new_points :: non_neg_integer)
 
   @doc "Takes the claim on a trial's run; a live claim of another worker is a `:conflict` error."
   @callback claim_run(Instance.t(), Trial.t(), experiment_id :: String.t()) :: result(claim)
@@ -67,6 +95,9 @@ defmodule MLflow.Store do
 
   @doc "Creates or updates a run record, and links the trial to the run where there is one."
   @callback put_run(Instance.t(), attrs :: map) :: result(RunRecord.t())
+
+  @doc "`put_run/2` for many, in few writes; answers how many. After an error some may be written."
+  @callback put_runs(Instance.t(), [attrs :: map]) :: result(non_neg_integer)
 
   @doc "Keeps the error of a failed sync beside the trial's run record."
   @callback put_sync_error(Instance.t(), Trial.t(), Error.t()) :: ok

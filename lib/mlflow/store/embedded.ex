@@ -15,6 +15,10 @@ defmodule MLflow.Store.Embedded do
   # over.
   @claim_grace 5_000
 
+  # A million points that wait must not come at once, nor a whole experiment.
+  @points_at_once 50_000
+  @rows_at_once 250
+
   @impl true
   def open(%Config{database: path}), do: Native.store_open(path)
 
@@ -29,7 +33,42 @@ defmodule MLflow.Store.Embedded do
 
   @impl true
   def load_points(instance, trial, watermark),
-    do: call(instance, {:points_after, trial.id, watermark})
+    do: call(instance, {:points_after, trial.id, watermark, nil})
+
+  @impl true
+  def load_for_sync(instance, id) do
+    case call(instance, {:load_for_sync, id, @points_at_once}) do
+      {:ok, nil} ->
+        {:error, no_trial(id)}
+
+      {:ok, {trial, record, points, seq, more?}} ->
+        {:ok,
+         %{
+           trial: to_trial(trial, instance.config),
+           record: Row.load(record, "mlflow_runs"),
+           points: points,
+           points_seq: seq,
+           more?: more?
+         }}
+
+      error ->
+        error
+    end
+  end
+
+  @impl true
+  def local_sides(instance, runs) do
+    in_chunks(runs, [], fn chunk, sides ->
+      asked = for {run_id, tag} <- chunk, do: %{run_id: run_id, trial_tag: tag}
+
+      with {:ok, rows} <- call_large(instance, {:local_sides, asked}),
+           do: {:ok, [Enum.map(rows, &to_side(&1, instance.config)) | sides]}
+    end)
+    |> case do
+      {:ok, sides} -> {:ok, sides |> Enum.reverse() |> Enum.concat()}
+      error -> error
+    end
+  end
 
   @impl true
   def trials_without_run(instance, experiment_ids) do
@@ -49,12 +88,7 @@ defmodule MLflow.Store.Embedded do
 
   @impl true
   def update_trial(instance, trial, pull) do
-    with {:ok, row} <- fetch_trial_row(instance, trial.id),
-         changes = changes(row, pull),
-         {:ok, _} <- call(instance, {:update_trial, trial.id, changes, []}),
-         {:ok, _} <- call(instance, {:append_remote_points, trial.id, pull.points}) do
-      :ok
-    end
+    call_large(instance, {:pull_into_trial, trial.id, changes(pull), pull.points})
   end
 
   @impl true
@@ -87,10 +121,17 @@ defmodule MLflow.Store.Embedded do
   @impl true
   def put_run(instance, attrs) do
     with {:ok, row} <- Row.dump(attrs, "mlflow_runs"),
-         {:ok, saved} <- call(instance, {:put_run, row}),
-         :ok <- link_trial(instance, saved) do
-      {:ok, Row.load(saved, "mlflow_runs")}
-    end
+         {:ok, saved} <- call(instance, {:settle_sync, %{run: row, trial: nil, link: true}}),
+         do: {:ok, Row.load(saved, "mlflow_runs")}
+  end
+
+  @impl true
+  def put_runs(instance, runs) do
+    in_chunks(runs, 0, fn chunk, count ->
+      with {:ok, rows} <- Row.dump_all(chunk, "mlflow_runs"),
+           {:ok, put} <- call_large(instance, {:put_runs, rows}),
+           do: {:ok, count + put}
+    end)
   end
 
   @impl true
@@ -133,11 +174,20 @@ defmodule MLflow.Store.Embedded do
   def call(%Instance{config: %{store: __MODULE__}, store: store}, request),
     do: Native.store(store, request)
 
-  def call(%Instance{config: config}, _request) do
+  def call(%Instance{config: config}, _request), do: {:error, other_store(config)}
+
+  @doc false
+  # For many rows or points at once.
+  def call_large(%Instance{config: %{store: __MODULE__}, store: store}, request),
+    do: Native.store_large(store, request)
+
+  def call_large(%Instance{config: config}, _request), do: {:error, other_store(config)}
+
+  defp other_store(config) do
     message =
       "this needs the embedded store, and the instance keeps its data in #{inspect(config.store)}"
 
-    {:error, Error.new(:config, "store", message)}
+    Error.new(:config, "store", message)
   end
 
   @doc false
@@ -175,33 +225,34 @@ defmodule MLflow.Store.Embedded do
     %Trial{trial | tags: Map.merge(trial.tags, ours), version: row["updated_at"]}
   end
 
-  defp changes(row, pull) do
+  defp to_side({record, trial, unsynced?}, config),
+    do: {Row.load(record, "mlflow_runs"), trial && to_trial(trial, config), unsynced?}
+
+  # Maps are merged into those of the trial, where a nil removes an entry.
+  defp changes(pull) do
     written = %{
       "name" => pull.name,
       "status" => pull.status && Atom.to_string(Trial.from_run_status(pull.status)),
       "completed_at" => pull.end_time,
-      "parameters" => changed_map(row["parameters"], pull.params, []),
-      "tags" => changed_map(row["tags"], pull.tags, pull.deleted_tags),
-      "metrics" => changed_map(row["metrics"], latest(pull.points), [])
+      "parameters" => unless_empty(pull.params),
+      "tags" => pull.deleted_tags |> Map.new(&{&1, nil}) |> Map.merge(pull.tags) |> unless_empty()
     }
 
     for {column, value} <- written, value != nil, into: %{}, do: {column, value}
   end
 
-  defp changed_map(_current, added, []) when map_size(added) == 0, do: nil
+  defp unless_empty(map), do: if(map_size(map) > 0, do: map)
 
-  defp changed_map(current, added, deleted),
-    do: (current || %{}) |> Map.drop(deleted) |> Map.merge(added)
-
-  defp latest(points), do: Map.new(points, fn {key, value, _step, _timestamp} -> {key, value} end)
-
-  defp link_trial(_instance, %{"model_trial_id" => trial, "mlflow_run_id" => run})
-       when trial == nil or run == nil,
-       do: :ok
-
-  defp link_trial(instance, row) do
-    request = {:link_trial, row["model_trial_id"], row["mlflow_run_id"], row["artifact_uri"]}
-    call(instance, request)
+  # The store serves others between two chunks.
+  defp in_chunks(items, start, fun) do
+    items
+    |> Enum.chunk_every(@rows_at_once)
+    |> Enum.reduce_while({:ok, start}, fn chunk, {:ok, so_far} ->
+      case fun.(chunk, so_far) do
+        {:ok, _} = answer -> {:cont, answer}
+        error -> {:halt, error}
+      end
+    end)
   end
 
   defp busy(trial, until) do

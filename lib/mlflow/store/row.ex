@@ -17,15 +17,26 @@ defmodule MLflow.Store.Row do
 
   @times ~w(started_at completed_at finished_at inserted_at updated_at synced_at)a
 
+  # Experiments are compared by the thousand: names are spelled once.
+  @fields Map.new(@structs, fn {table, module} ->
+            fields = module |> struct() |> Map.from_struct() |> Map.keys()
+            {table, Enum.map(fields, &{&1, Atom.to_string(&1)})}
+          end)
+
   @doc "A row as its table's struct."
   def load(nil, _table), do: nil
 
   def load(row, table) do
-    module = Map.fetch!(@structs, table)
-    struct(module, Map.new(fields(module), &{&1, load_field(&1, row[Atom.to_string(&1)])}))
+    @fields
+    |> Map.fetch!(table)
+    |> Enum.reduce(struct(Map.fetch!(@structs, table)), fn {field, name}, loaded ->
+      case row do
+        %{^name => value} when value != nil -> %{loaded | field => load_field(field, value)}
+        _ -> loaded
+      end
+    end)
   end
 
-  defp load_field(_field, nil), do: nil
   defp load_field(field, ms) when field in @times, do: DateTime.from_unix!(ms, :millisecond)
   defp load_field(:status, name), do: known(name, Trial.statuses() ++ MLflow.Run.statuses())
   defp load_field(:state, name), do: known(name, ModelRun.states())
@@ -37,31 +48,41 @@ defmodule MLflow.Store.Row do
 
   @doc "A user's attributes as a row; an unknown one is an error that names the nearest right one."
   def dump(attrs, table) do
-    fields = @structs |> Map.fetch!(table) |> fields()
+    fields = Map.fetch!(@fields, table)
 
     Enum.reduce_while(attrs, {:ok, %{}}, fn {key, value}, {:ok, row} ->
       case field(key, fields) do
-        {:ok, field} -> {:cont, {:ok, Map.put(row, field, dump_field(field, value))}}
-        :error -> {:halt, {:error, unknown(key, fields, table)}}
+        {field, _name} -> {:cont, {:ok, Map.put(row, field, dump_field(field, value))}}
+        nil -> {:halt, {:error, unknown(key, fields, table)}}
       end
     end)
   end
 
-  defp fields(module), do: module |> struct() |> Map.from_struct() |> Map.keys()
-
-  defp field(key, fields) do
-    case Enum.find(fields, &(Atom.to_string(&1) == to_string(key))) do
-      nil -> :error
-      field -> {:ok, field}
+  @doc "The same for many; the first error counts."
+  def dump_all(many, table) do
+    Enum.reduce_while(many, {:ok, []}, fn attrs, {:ok, rows} ->
+      case dump(attrs, table) do
+        {:ok, row} -> {:cont, {:ok, [row | rows]}}
+        error -> {:halt, error}
+      end
+    end)
+    |> case do
+      {:ok, rows} -> {:ok, Enum.reverse(rows)}
+      error -> error
     end
   end
+
+  defp field(key, fields) when is_atom(key), do: List.keyfind(fields, key, 0)
+  defp field(key, fields), do: List.keyfind(fields, to_string(key), 1)
 
   defp dump_field(field, value) when field in @times, do: Value.milliseconds(value)
   defp dump_field(field, value) when field in @numbers, do: @spelled[value] || Value.plain(value)
   defp dump_field(_field, value), do: Value.plain(value)
 
   defp unknown(key, fields, table) do
-    nearest = Enum.max_by(fields, &String.jaro_distance("#{&1}", "#{key}"))
+    {nearest, _} =
+      Enum.max_by(fields, fn {_field, name} -> String.jaro_distance(name, "#{key}") end)
+
     message = "#{table} has no column #{inspect(key)}; did you mean #{inspect(nearest)}?"
     Error.new(:invalid, "store", message)
   end

@@ -109,9 +109,11 @@ defmodule MLflow.Sync.Exchange do
   end
 
   defp pull(instance, trial, report) do
-    if pulled(report) == 0,
-      do: :ok,
-      else: instance.config.store.update_trial(instance, trial, report.pull)
+    if pulled(report) == 0 do
+      :ok
+    else
+      with {:ok, _} <- instance.config.store.update_trial(instance, trial, report.pull), do: :ok
+    end
   end
 
   defp put_run(instance, record, attrs) do

@@ -66,11 +66,18 @@ fn store_start(
     reference: Term,
     request: StoreRequest,
 ) -> Started {
-    Started(
-        database
-            .call(env, reference, request)
-            .map_err(ErrorTerm::from),
-    )
+    Started(database.call(env, reference, request))
+}
+
+/// [`store_start`] for requests that take more than a moment to decode.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn store_start_large(
+    env: Env,
+    database: ResourceArc<Database>,
+    reference: Term,
+    request: StoreRequest,
+) -> Started {
+    Started(database.call(env, reference, request))
 }
 
 #[rustler::nif(schedule = "DirtyIo")]

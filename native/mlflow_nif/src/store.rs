@@ -7,6 +7,7 @@ use rustler::{Env, Resource, Term};
 
 use crate::reply::Caller;
 use crate::store_request::StoreRequest;
+use crate::terms::ErrorTerm;
 
 pub struct Database {
     store: Store,
@@ -22,14 +23,15 @@ impl Database {
 
     /// Queues the request for the writer thread and returns at once; the answer goes to the caller
     /// as a message.
-    pub fn call(&self, env: Env, reference: Term, request: StoreRequest) -> Result<(), StoreError> {
+    pub fn call(&self, env: Env, reference: Term, request: StoreRequest) -> Result<(), ErrorTerm> {
         let caller = Caller::new(env.pid(), reference);
         // The promise is made on the writer thread: work that is refused is dropped here, on a
         // scheduler thread, and the refusal is returned instead of sent.
         self.store.submit(Box::new(move |conn| {
             let reply = caller.promise();
             reply.send(request.perform(conn));
-        }))
+        }))?;
+        Ok(())
     }
 
     pub fn close(&self) {

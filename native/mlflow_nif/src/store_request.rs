@@ -4,16 +4,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mlflow_store::jobs::{self, JobFilter, JobState, NewJob};
 use mlflow_store::runs::{self, Claim, ClaimOutcome, RunRef};
+use mlflow_store::sides::{self, RemoteRun, RunSide, TrialSide};
 use mlflow_store::tables::{self, Table};
 use mlflow_store::{
     Connection, Filter, Order, Point, Record, RecordedPoint, Result, StoreError, experiments,
     points, record, trials,
 };
-use rustler::{NifMap, NifTaggedEnum, NifUnitEnum};
+use rustler::{Encoder, Env, NifMap, NifTaggedEnum, NifUnitEnum, Term};
 use serde_json::Value;
 
-use crate::reply::{Answer, answer, done};
-use crate::terms::{Json, MetricValueTerm, PointTerm};
+use crate::reply::{Answer, answer};
+use crate::terms::{Json, MetricValueTerm, PointTerm, RowEncoder};
 
 /// `{key, value, step or nil, timestamp or nil}`: a point as it is reported.
 type ReportedPoint = (String, MetricValueTerm, Option<i64>, Option<i64>);
@@ -32,19 +33,21 @@ pub enum StoreRequest {
     CreateTrial(Json, Vec<ReportedPoint>),
     UpdateTrial(String, Json, Vec<ReportedPoint>),
     FindTrial(String),
-    LinkTrial(String, String, Option<String>),
     DueTrials(u32),
     TrialsWithoutRun(Option<String>),
     AppendPoints(String, Vec<ReportedPoint>),
-    AppendRemotePoints(String, Vec<PointTerm>),
-    PointsAfter(String, i64),
+    PullIntoTrial(String, Json, Vec<PointTerm>),
+    LoadForSync(String, u32),
+    PointsAfter(String, i64, Option<u32>),
     PointHistory(String, Option<String>),
 
     // Runs and experiments.
     ClaimRun(ClaimTerm),
     ReleaseRun(String),
     AbandonRun(String),
-    PutRun(Json),
+    LocalSides(Vec<RemoteRunTerm>),
+    PutRuns(Vec<Json>),
+    SettleSync(SettledTerm),
     PutSyncError(String, Json),
     RunsInExperiment(String),
     FindExperiment(String),
@@ -95,9 +98,6 @@ impl StoreRequest {
                 trials::update(conn, &id, object(row)?, &reported(points), now)
             })()),
             Self::FindTrial(id) => found_answer(trials::find(conn, &id)),
-            Self::LinkTrial(id, run_id, artifact_uri) => {
-                done(trials::link(conn, &id, &run_id, artifact_uri.as_deref()))
-            }
             Self::DueTrials(limit) => rows_answer(trials::due(conn, limit)),
             Self::TrialsWithoutRun(experiment_id) => {
                 rows_answer(trials::without_run(conn, experiment_id.as_deref()))
@@ -105,12 +105,16 @@ impl StoreRequest {
             Self::AppendPoints(id, points) => {
                 answer(points::append(conn, &id, &reported(points), now))
             }
-            Self::AppendRemotePoints(id, points) => {
+            Self::PullIntoTrial(id, changes, points) => answer((|| {
                 let points: Vec<_> = points.into_iter().map(recorded).collect();
-                answer(points::append_remote(conn, &id, &points))
+                trials::pull(conn, &id, object(changes)?, &points, now)
+            })()),
+            Self::LoadForSync(id, limit) => {
+                answer(sides::of_trial(conn, &id, limit).map(|side| side.map(trial_side_term)))
             }
-            Self::PointsAfter(id, seq) => {
-                answer(points::after(conn, &id, seq).map(|(points, seq)| (terms(points), seq)))
+            Self::PointsAfter(id, seq, limit) => {
+                let unsent = points::after(conn, &id, seq, limit);
+                answer(unsent.map(|unsent| (terms(unsent.points), unsent.seq)))
             }
             Self::PointHistory(id, key) => {
                 answer(points::history(conn, &id, key.as_deref()).map(terms))
@@ -119,7 +123,15 @@ impl StoreRequest {
             Self::ClaimRun(claim) => answer(runs::claim(conn, &claim.at(now)).map(claim_term)),
             Self::ReleaseRun(id) => row_answer(runs::release(conn, &id, now)),
             Self::AbandonRun(id) => row_answer(runs::abandon(conn, &id, now)),
-            Self::PutRun(row) => row_answer((|| runs::put(conn, object(row)?, now))()),
+            Self::LocalSides(asked) => {
+                let asked: Vec<_> = asked.into_iter().map(RemoteRun::from).collect();
+                answer(sides::of_runs(conn, &asked).map(RunSides))
+            }
+            Self::PutRuns(rows) => answer((|| {
+                let rows = rows.into_iter().map(object).collect::<Result<_>>()?;
+                runs::settle_all(conn, rows, now)
+            })()),
+            Self::SettleSync(settled) => row_answer(settled.perform(conn, now)),
             Self::PutSyncError(trial_id, error) => {
                 let trial = RunRef::Trial(&trial_id);
                 row_answer(runs::record_error(conn, trial, error.0, now))
@@ -241,6 +253,76 @@ fn claim_term(outcome: ClaimOutcome) -> (ClaimKind, Json, i64) {
         ClaimOutcome::Created(created) => (ClaimKind::Created, row(created), 0),
         ClaimOutcome::Busy { until } => (ClaimKind::Busy, Json::default(), until),
     }
+}
+
+#[derive(NifMap)]
+#[rustler(decode)]
+pub struct RemoteRunTerm {
+    run_id: String,
+    trial_tag: Option<String>,
+}
+
+impl From<RemoteRunTerm> for RemoteRun {
+    fn from(term: RemoteRunTerm) -> Self {
+        Self {
+            mlflow_run_id: term.run_id,
+            trial: term.trial_tag,
+        }
+    }
+}
+
+/// What a sync ends with: the run's record, its trial, and whether that is to be told.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub struct SettledTerm {
+    run: Json,
+    trial: Option<String>,
+    link: bool,
+}
+
+impl SettledTerm {
+    fn perform(self, conn: &Connection, now: i64) -> Result<Record> {
+        let mut run = object(self.run)?;
+        if let Some(trial) = self.trial {
+            run.insert("model_trial_id".into(), trial.into());
+        }
+        if self.link {
+            runs::settle(conn, run, now)
+        } else {
+            runs::put(conn, run, now)
+        }
+    }
+}
+
+/// `{record, trial, has_unsent}`, one for each run.
+struct RunSides(Vec<RunSide>);
+
+impl Encoder for RunSides {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        let (mut runs, mut trials) = (RowEncoder::new(env), RowEncoder::new(env));
+        let sides = self.0.iter().map(|side| {
+            let run = runs.encode(side.run.as_deref());
+            let trial = trials.encode(side.trial.as_deref());
+            (run, trial, side.has_unsent)
+        });
+        sides.collect::<Vec<_>>().encode(env)
+    }
+}
+
+/// The trial, its run's record, the unsent points, the watermark they reach, and whether there are
+/// more.
+type TrialSideTerm = (Json, Option<Json>, Vec<PointTerm>, i64, bool);
+
+fn trial_side_term(side: TrialSide) -> TrialSideTerm {
+    let row = |row| Json(Value::Object(row));
+    let unsent = side.unsent;
+    (
+        row(side.trial),
+        side.run.map(row),
+        terms(unsent.points),
+        unsent.seq,
+        unsent.more,
+    )
 }
 
 #[derive(NifMap)]

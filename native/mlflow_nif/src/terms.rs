@@ -9,6 +9,7 @@ mod experiment;
 mod json;
 mod map;
 mod metric;
+mod row;
 mod run;
 mod sync;
 
@@ -19,6 +20,7 @@ pub use experiment::{ExperimentTerm, SearchTerm};
 pub use json::Json;
 pub use map::{MetricMap, StringMap};
 pub use metric::{MetricTerm, MetricValueTerm, PointTerm, from_point};
+pub use row::RowEncoder;
 pub use run::{CreateRunTerm, RunTerm, RunUpdateTerm};
 pub use sync::{OrderTerm, ReportTerm};
 

@@ -57,16 +57,19 @@ pub(crate) fn decode(table: &Table, row: &Row<'_>) -> Result<Map<String, Value>>
         .iter()
         .enumerate()
         .map(|(index, column)| {
-            let value = decode_one(column.kind, row.get_ref(index)?).ok_or_else(|| {
-                let (table, name) = (table.name, column.name);
-                StoreError::corrupt(format!("{table}.{name} holds a value it cannot have"))
-            })?;
+            let value = decode_one(column.kind, row.get_ref(index)?)
+                .ok_or_else(|| impossible(table, column))?;
             Ok((column.name.to_owned(), value))
         })
         .collect()
 }
 
-fn decode_one(kind: Kind, stored: ValueRef<'_>) -> Option<Value> {
+pub(crate) fn impossible(table: &Table, column: &Column) -> StoreError {
+    let (table, name) = (table.name, column.name);
+    StoreError::corrupt(format!("{table}.{name} holds a value it cannot have"))
+}
+
+pub(crate) fn decode_one(kind: Kind, stored: ValueRef<'_>) -> Option<Value> {
     match (kind, stored) {
         (_, ValueRef::Null) => Some(Value::Null),
         (Kind::Integer, ValueRef::Integer(integer)) => Some(integer.into()),
@@ -80,9 +83,14 @@ fn decode_one(kind: Kind, stored: ValueRef<'_>) -> Option<Value> {
     }
 }
 
-fn decode_real(real: f64) -> Value {
-    let infinity = if real > 0.0 { "Infinity" } else { "-Infinity" };
-    Number::from_f64(real).map_or_else(|| infinity.into(), Value::Number)
+/// A double as JSON, with MLflow's spelling of what JSON has no number for.
+pub(crate) fn decode_real(real: f64) -> Value {
+    let spelled = match real {
+        real if real.is_nan() => "NaN",
+        real if real > 0.0 => "Infinity",
+        _ => "-Infinity",
+    };
+    Number::from_f64(real).map_or_else(|| spelled.into(), Value::Number)
 }
 
 fn kind(value: &Value) -> &'static str {

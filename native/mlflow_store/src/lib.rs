@@ -26,6 +26,7 @@
 
 mod codec;
 mod error;
+mod raw;
 mod schema;
 mod store;
 mod transaction;
@@ -36,11 +37,13 @@ pub mod owner;
 pub mod points;
 pub mod record;
 pub mod runs;
+pub mod sides;
 pub mod tables;
 pub mod trials;
 
 pub use error::{ErrorKind, Result, StoreError};
-pub use points::{Point, RecordedPoint};
+pub use points::{Point, RecordedPoint, Unsent};
+pub use raw::{Cell, RawRow};
 pub use record::{Filter, Order, Record};
 pub use rusqlite::Connection;
 pub use store::{Store, Work};

@@ -28,6 +28,16 @@ pub struct RecordedPoint {
     pub timestamp: i64,
 }
 
+/// Points that the server has not seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unsent {
+    pub points: Vec<RecordedPoint>,
+    /// The watermark that stands for having pushed them all.
+    pub seq: i64,
+    /// Whether there are more after it.
+    pub more: bool,
+}
+
 /// Which side a point was recorded on first.
 #[derive(Clone, Copy)]
 enum Origin {
@@ -106,21 +116,29 @@ pub(crate) fn report(conn: &Connection, id: &str, points: &[Point], now: i64) ->
     Ok(recorded)
 }
 
-/// What the server has not seen: the points recorded here after `seq`, in order, and the watermark
-/// that stands for having pushed them all.
-pub fn after(conn: &Connection, trial: &str, seq: i64) -> Result<(Vec<RecordedPoint>, i64)> {
+/// What the server has not seen: the points recorded here after `seq`, in order, and no more than
+/// `limit` of them.
+pub fn after(conn: &Connection, trial: &str, seq: i64, limit: Option<u32>) -> Result<Unsent> {
     let id = owner(conn, trial)?;
-    let mut watermark = seq;
+    let mut unsent = Unsent {
+        seq,
+        ..Unsent::default()
+    };
     let sql = "SELECT key, value, is_nan, step, timestamp, seq FROM trial_points \
-               WHERE trial_id = ? AND seq > ? AND remote = 0 ORDER BY seq";
+               WHERE trial_id = ? AND seq > ? AND remote = 0 ORDER BY seq LIMIT ?";
     let mut statement = conn.prepare_cached(sql)?;
-    let points = statement
-        .query_map(params![id, seq], |row| {
-            watermark = row.get("seq")?;
-            RecordedPoint::from_row(row)
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok((points, watermark))
+    // One more than wanted tells whether there are more.
+    let read = limit.map_or(-1, |limit| i64::from(limit) + 1);
+    let mut rows = statement.query(params![id, seq, read])?;
+    while let Some(row) = rows.next()? {
+        if limit.is_some_and(|limit| unsent.points.len() == limit as usize) {
+            unsent.more = true;
+            break;
+        }
+        unsent.points.push(RecordedPoint::from_row(row)?);
+        unsent.seq = row.get("seq")?;
+    }
+    Ok(unsent)
 }
 
 /// Every point of the trial, or of one of its metrics, by key, step and time.
@@ -183,7 +201,7 @@ fn final_value(given: &Point, latest: Option<RecordedPoint>, now: i64) -> Option
 }
 
 /// The point that MLflow shows as the metric's value: it orders them the same way.
-fn latest(conn: &Connection, id: &str, key: &str) -> Result<Option<RecordedPoint>> {
+pub(crate) fn latest(conn: &Connection, id: &str, key: &str) -> Result<Option<RecordedPoint>> {
     let sql = "SELECT key, value, is_nan, step, timestamp FROM trial_points \
                WHERE trial_id = ? AND key = ? \
                ORDER BY step DESC, timestamp DESC, value DESC LIMIT 1";

@@ -11,6 +11,7 @@ use crate::owner;
 use crate::record::{self, Bump, Filter, Record};
 use crate::tables::MLFLOW_RUNS;
 use crate::transaction::transaction;
+use crate::trials;
 
 /// The intent to create a trial's run.
 #[derive(Clone, Debug)]
@@ -127,6 +128,29 @@ pub fn put(conn: &Connection, run: Record, now: i64) -> Result<Record> {
             Bump::Always,
             now,
         )
+    })
+}
+
+/// [`put`], and the run's trial notes which run it has become: both or neither.
+pub fn settle(conn: &Connection, run: Record, now: i64) -> Result<Record> {
+    transaction(conn, |conn| {
+        let row = put(conn, run, now)?;
+        let column = |name| record::text(&row, name);
+        if let (Some(trial), Some(run)) = (column("model_trial_id"), column("mlflow_run_id")) {
+            trials::link(conn, trial, run, column("artifact_uri"))?;
+        }
+        Ok(row)
+    })
+}
+
+/// Settles many runs at once, and answers how many.
+pub fn settle_all(conn: &Connection, runs: Vec<Record>, now: i64) -> Result<u64> {
+    transaction(conn, |conn| {
+        let count = runs.len() as u64;
+        for run in runs {
+            settle(conn, run, now)?;
+        }
+        Ok(count)
     })
 }
 

@@ -16,7 +16,7 @@ pub enum Kind {
     Json,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
     pub name: &'static str,
     pub kind: Kind,
@@ -24,7 +24,7 @@ pub struct Column {
 }
 
 /// Every table has a text `id`, and the `inserted_at` and `updated_at` that the store keeps.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Table {
     pub name: &'static str,
     pub columns: &'static [Column],

@@ -20,3 +20,15 @@ pub fn transaction<T>(conn: &Connection, work: impl FnOnce(&Connection) -> Resul
     transaction.commit()?;
     Ok(outcome)
 }
+
+/// Reads that must agree with one another: all of them see the database as the first one does.
+pub(crate) fn snapshot<T>(
+    conn: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T>,
+) -> Result<T> {
+    if !conn.is_autocommit() {
+        return work(conn);
+    }
+    let transaction = Transaction::new_unchecked(conn, TransactionBehavior::Deferred)?;
+    work(&transaction)
+}

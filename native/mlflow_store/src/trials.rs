@@ -1,9 +1,13 @@
 //! Trials: the application's side of the synchronisation.
 
-use rusqlite::{Connection, params};
+use std::collections::BTreeSet;
 
+use rusqlite::{Connection, params};
+use serde_json::Value;
+
+use crate::codec;
 use crate::error::Result;
-use crate::points::{self, Point};
+use crate::points::{self, Point, RecordedPoint};
 use crate::record::{self, Bump, Record};
 use crate::tables::MODEL_TRIALS;
 use crate::transaction::transaction;
@@ -41,6 +45,59 @@ pub fn update(
     })
 }
 
+/// Writes what came from the server into a trial, and answers how many points are new.
+///
+/// A map among the changes is merged into the one that is there: its entries are added or replace
+/// their namesakes, and a null removes one. The trial's `metrics` follow the latest points.
+pub fn pull(
+    conn: &Connection,
+    trial: &str,
+    mut changes: Record,
+    points: &[RecordedPoint],
+    now: i64,
+) -> Result<u64> {
+    transaction(conn, |conn| {
+        let id = points::owner(conn, trial)?;
+        let recorded = points::append_remote(conn, &id, points)?;
+        if recorded > 0 {
+            changes.insert("metrics".into(), latest_values(conn, &id, points)?);
+        }
+        let current = record::get(conn, &MODEL_TRIALS, "id", id.as_str())?.unwrap_or_default();
+        for (column, value) in &mut changes {
+            merge(value, current.get(column));
+        }
+        record::update(conn, &MODEL_TRIALS, &id, changes, now)?;
+        Ok(recorded)
+    })
+}
+
+/// The latest values of the metrics that these points belong to. That need not be one of these.
+fn latest_values(conn: &Connection, id: &str, points: &[RecordedPoint]) -> Result<Value> {
+    let keys: BTreeSet<_> = points.iter().map(|point| point.key.as_str()).collect();
+    let mut values = Record::new();
+    for key in keys {
+        if let Some(latest) = points::latest(conn, id, key)? {
+            values.insert(key.to_owned(), codec::decode_real(latest.value));
+        }
+    }
+    Ok(Value::Object(values))
+}
+
+fn merge(change: &mut Value, current: Option<&Value>) {
+    if let Value::Object(entries) = change {
+        let current = current.and_then(Value::as_object);
+        let mut merged = current.cloned().unwrap_or_default();
+        for (key, value) in std::mem::take(entries) {
+            if value.is_null() {
+                merged.remove(&key);
+            } else {
+                merged.insert(key, value);
+            }
+        }
+        *entries = merged;
+    }
+}
+
 /// By `id`, or else by `trial_id`.
 pub fn find(conn: &Connection, trial: &str) -> Result<Option<Record>> {
     match record::get(conn, &MODEL_TRIALS, "id", trial)? {
@@ -56,8 +113,9 @@ pub fn link(
     mlflow_run_id: &str,
     artifact_uri: Option<&str>,
 ) -> Result<()> {
-    let sql = "UPDATE model_trials SET mlflow_run_id = ?, \
-               artifact_uri = coalesce(artifact_uri, ?) WHERE id = ?";
+    let sql = "UPDATE model_trials SET mlflow_run_id = ?1, \
+               artifact_uri = coalesce(artifact_uri, ?2) \
+               WHERE id = ?3 AND (mlflow_run_id IS NOT ?1 OR artifact_uri IS NULL)";
     transaction(conn, |conn| {
         conn.prepare_cached(sql)?
             .execute(params![mlflow_run_id, artifact_uri, id])?;

@@ -141,7 +141,7 @@ defmodule MLflow.Store.EmbeddedTest do
         points: [{"a", 5.0, 5, 5}]
       }
 
-      :ok = Embedded.update_trial(instance, trial, pull)
+      {:ok, 1} = Embedded.update_trial(instance, trial, pull)
       :ok = Trials.log_metrics("t1", [{:a, 2, 2, 2}], name: name)
 
       assert {:ok, {[{"a", 2.0, 2, 2}], later}} = Embedded.load_points(instance, trial, mark)
@@ -149,6 +149,110 @@ defmodule MLflow.Store.EmbeddedTest do
       assert Embedded.load_points(instance, trial, later) == {:ok, {[], later}}
       assert {:ok, points} = Trials.history("t1", :a, name: name)
       assert Enum.map(points, & &1.step) == [1, 2, 5]
+    end
+  end
+
+  describe "load_for_sync/2" do
+    test "gives the trial, its record and what waits", context do
+      %{name: name, instance: instance, trial: trial} = context
+      :ok = Trials.log_metrics("t1", [{:a, 1, 1, 1}, {:a, :nan, 2, 2}], name: name)
+
+      assert {:ok, %{record: nil, more?: false} = side} = Embedded.load_for_sync(instance, "t1")
+      assert side.points == [{"a", 1.0, 1, 1}, {"a", :nan, 2, 2}]
+      assert {:ok, side.trial} == Embedded.fetch_trial(instance, trial.id)
+
+      attrs = %{mlflow_run_id: @run_id, model_trial_id: trial.id, points_seq: side.points_seq}
+      {:ok, record} = Embedded.put_run(instance, attrs)
+      assert {:ok, next} = Embedded.load_for_sync(instance, trial.id)
+      assert {next.record, next.points, next.points_seq} == {record, [], side.points_seq}
+      assert next.trial.mlflow_run_id == @run_id
+    end
+
+    test "never gives a great many points at once", %{name: name, instance: instance} do
+      points = for step <- 1..50_001, do: {:a, step, step, step}
+      :ok = Trials.log_metrics("t1", points, name: name)
+
+      assert {:ok, %{more?: true} = side} = Embedded.load_for_sync(instance, "t1")
+      assert length(side.points) == 50_000
+      {:ok, trial} = Embedded.fetch_trial(instance, "t1")
+      attrs = %{mlflow_run_id: @run_id, model_trial_id: trial.id, points_seq: side.points_seq}
+      {:ok, _} = Embedded.put_run(instance, attrs)
+
+      assert {:ok, %{more?: false, points: [{"a", 50_001.0, 50_001, 50_001}]}} =
+               Embedded.load_for_sync(instance, "t1")
+    end
+
+    test "says that there is no such trial", %{instance: instance} do
+      assert_error(:not_found, Embedded.load_for_sync(instance, "nobody"))
+    end
+  end
+
+  describe "local_sides/2" do
+    test "is what one query per run would say", %{name: name, instance: instance, trial: trial} do
+      {:ok, record} =
+        Embedded.put_run(instance, %{
+          mlflow_run_id: @run_id,
+          model_trial_id: trial.id,
+          params: %{"lr" => "0.1"},
+          metrics: Map.new(1..40, &{"m#{&1}", &1 / 3}),
+          tags: %{},
+          sync_error: %{kind: "connect", retryable: true}
+        })
+
+      {:ok, _} =
+        Trials.create(
+          %{
+            trial_id: "t2",
+            parameters: %{deep: %{list: [1, 2.5, nil, true]}},
+            metrics: %{loss: 1}
+          },
+          name: name
+        )
+
+      {:ok, linked} = Embedded.fetch_trial(instance, "t1")
+      {:ok, tagged} = Embedded.fetch_trial(instance, "t2")
+
+      asked = [{"foreign", nil}, {@run_id, "t2"}, {"tagged", "t2"}, {"second", "t1"}]
+
+      assert Embedded.local_sides(instance, asked) ==
+               {:ok,
+                [
+                  {nil, nil, false},
+                  {record, linked, false},
+                  {nil, tagged, true},
+                  {nil, nil, false}
+                ]}
+    end
+
+    test "keeps the order of many runs", %{instance: instance} do
+      runs = for n <- 1..600, do: %{mlflow_run_id: "run #{n}", run_name: "#{n}"}
+      assert Embedded.put_runs(instance, runs) == {:ok, 600}
+
+      asked = for n <- Enum.shuffle(1..700), do: {"run #{n}", nil}
+      {:ok, sides} = Embedded.local_sides(instance, asked)
+
+      for {{id, nil}, {record, nil, false}} <- Enum.zip(asked, sides) do
+        "run " <> n = id
+
+        assert if(record, do: {record.mlflow_run_id, record.run_name}) ==
+                 if(String.to_integer(n) <= 600, do: {id, n})
+      end
+
+      assert Embedded.local_sides(instance, []) == {:ok, []}
+    end
+  end
+
+  describe "put_runs/2" do
+    test "links the trials and names what is no column", context do
+      %{name: name, instance: instance, trial: trial} = context
+      attrs = %{mlflow_run_id: @run_id, model_trial_id: trial.id, status: :finished}
+      assert Embedded.put_runs(instance, [attrs, %{mlflow_run_id: "other"}]) == {:ok, 2}
+      assert {:ok, %{mlflow_run_id: @run_id}} = Trials.get("t1", name: name)
+      assert {:ok, %{status: :finished}} = Runs.for_trial(trial.id, name: name)
+      assert Embedded.put_runs(instance, []) == {:ok, 0}
+
+      error = assert_error(:invalid, Embedded.put_runs(instance, [%{stauts: :finished}]))
+      assert error.message =~ "did you mean :status"
     end
   end
 
@@ -169,7 +273,7 @@ defmodule MLflow.Store.EmbeddedTest do
         points: [{"loss", 0.5, 1, 1}, {"odd", :nan, 1, 1}]
       }
 
-      assert :ok = Embedded.update_trial(instance, trial, pull)
+      assert {:ok, 2} = Embedded.update_trial(instance, trial, pull)
       assert {:ok, pulled} = Trials.get("t1", name: name)
       assert pulled.name == "renamed"
       assert pulled.status == :succeeded

@@ -1,7 +1,9 @@
 //! Maps of any size.
 //!
-//! They are built key by key: the VM's own way from two arrays sorts a map of more than 32 keys
-//! with a routine that only a scheduler thread may run, and answers are encoded on other threads.
+//! Large ones are built key by key: the VM's own way from two arrays sorts a map of more than 32
+//! keys with a routine that only a scheduler thread may run, and answers are encoded on other
+//! threads. Smaller ones, which are most, are built from arrays: key by key, each would be copied
+//! once per key.
 
 use std::collections::BTreeMap;
 
@@ -40,12 +42,29 @@ impl<'a, V: Decoder<'a>> Decoder<'a> for StringKeyed<V> {
     }
 }
 
+/// How many keys the VM keeps as two plain arrays.
+const SMALL: usize = 32;
+
 /// A map of these pairs, built in a way that any thread may use.
 pub fn put_all<'a, V: Encoder>(
     env: Env<'a>,
     pairs: impl Iterator<Item = (impl Encoder, V)>,
 ) -> Term<'a> {
-    pairs.fold(Term::map_new(env), |map, (key, value)| {
-        map.map_put(key, value).unwrap_or(map)
+    let (keys, values): (Vec<_>, Vec<_>) = pairs
+        .map(|(key, value)| (key.encode(env), value.encode(env)))
+        .unzip();
+    from_arrays(env, &keys, &values)
+}
+
+/// A map of these keys and values; the last value of a key counts.
+pub fn from_arrays<'a>(env: Env<'a>, keys: &[Term<'a>], values: &[Term<'a>]) -> Term<'a> {
+    let small = (keys.len() <= SMALL)
+        .then(|| Term::map_from_term_arrays(env, keys, values).ok())
+        .flatten();
+    small.unwrap_or_else(|| {
+        let pairs = keys.iter().zip(values);
+        pairs.fold(Term::map_new(env), |map, (key, value)| {
+            map.map_put(key, value).unwrap_or(map)
+        })
     })
 }

@@ -10,6 +10,7 @@ mod records;
 mod runs;
 mod schema;
 mod sharing;
+mod sides;
 mod store;
 mod support;
 mod trials;

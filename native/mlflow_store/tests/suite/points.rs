@@ -1,5 +1,5 @@
 use mlflow_store::{
-    Connection, ErrorKind, Point, RecordedPoint, Result, points, record, tables, trials,
+    Connection, ErrorKind, Point, RecordedPoint, Result, Unsent, points, record, tables, trials,
 };
 use serde_json::json;
 
@@ -99,20 +99,26 @@ fn the_outbox_holds_what_was_recorded_here_in_order() {
         )?;
         assert_eq!(points::append_remote(conn, "t", &[timed(3.0, 1, 1)])?, 1);
 
-        let (first, watermark) = points::after(conn, "t", 0)?;
+        let first = points::after(conn, "t", 0, None)?;
         assert_eq!(
             first
+                .points
                 .iter()
                 .map(|point| point.key.as_str())
                 .collect::<Vec<_>>(),
             ["b", "a"]
         );
-        assert_eq!(points::after(conn, "t", watermark)?, (vec![], watermark));
+        assert!(!first.more);
+        let nothing = Unsent {
+            seq: first.seq,
+            ..Unsent::default()
+        };
+        assert_eq!(points::after(conn, "t", first.seq, None)?, nothing);
 
         points::append(conn, "t", &[Point::at("c", 1.0, 1)], T)?;
-        let (next, later) = points::after(conn, "t", watermark)?;
-        assert_eq!((next.len(), next[0].key.as_str()), (1, "c"));
-        assert!(later > watermark);
+        let next = points::after(conn, "t", first.seq, None)?;
+        assert_eq!((next.points.len(), next.points[0].key.as_str()), (1, "c"));
+        assert!(next.seq > first.seq);
         assert_eq!(points::history(conn, "t", None)?.len(), 4);
         Ok(())
     });

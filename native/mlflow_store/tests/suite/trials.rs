@@ -215,7 +215,7 @@ fn a_trial_is_due_with_points_the_server_has_not_seen() {
         runs::put(conn, seen(json!(null)), T + 9)?;
         assert_eq!(due(conn)?, ["a"]);
 
-        let (_, seq) = points::after(conn, "a", 0)?;
+        let seq = points::after(conn, "a", 0, None)?.seq;
         runs::put(conn, seen(json!(seq)), T + 9)?;
         assert!(due(conn)?.is_empty());
 
