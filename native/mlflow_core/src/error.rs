@@ -133,6 +133,11 @@ impl Error {
             attempts: 0,
         }
     }
+
+    /// Whether the server, or a proxy that waited for it, took too long.
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.kind == ErrorKind::Timeout || self.status == Some(504)
+    }
 }
 
 impl fmt::Display for Error {

@@ -17,7 +17,7 @@ use engine::{CallOptions, Engine};
 use request::Request;
 use store::Database;
 use store_request::StoreRequest;
-use terms::{ConfigTerm, ErrorTerm, Json};
+use terms::{ConfigTerm, ErrorTerm, Json, LimitsTerm};
 
 mod atoms {
     rustler::atoms! { ok }
@@ -29,6 +29,11 @@ type NifResult<T> = Result<T, ErrorTerm>;
 fn engine_new(config: ConfigTerm) -> NifResult<ResourceArc<Engine>> {
     let client = Client::new(config.into())?;
     Ok(ResourceArc::new(Engine::new(client)))
+}
+
+#[rustler::nif]
+fn engine_limits(engine: ResourceArc<Engine>) -> LimitsTerm {
+    engine.limits().into()
 }
 
 #[rustler::nif]
