@@ -182,3 +182,190 @@ fn throttled(endpoint: &Endpoint, wait: Duration) -> Error {
         ..Error::new(ErrorKind::RateLimited, endpoint.name, message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    const GET: Endpoint = Endpoint::get("runs/get");
+    const HEALTH: Endpoint = Endpoint::page("health");
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn admission(rate: Option<f64>) -> Arc<Admission> {
+        Arc::new(Admission::new(rate, SECOND))
+    }
+
+    fn error(kind: ErrorKind) -> Error {
+        Error::new(kind, "test", "no answer")
+    }
+
+    fn told_to_wait(seconds: u32) -> Result<()> {
+        Err(Error {
+            retry_after: Some(SECOND * seconds),
+            ..error(ErrorKind::RateLimited)
+        })
+    }
+
+    /// Sends one request, which has this outcome after a moment.
+    async fn send(admission: &Admission, endpoint: &Endpoint, outcome: Result<()>) {
+        let deadline = Instant::now() + SECOND;
+        let permit = admission.admit(endpoint, deadline).await.unwrap();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        permit.settle(&outcome, SECOND);
+    }
+
+    async fn open(admission: &Admission) {
+        for _ in 0..5 {
+            send(admission, &GET, Err(error(ErrorKind::Connect))).await;
+        }
+        assert!(admission.outage().is_some());
+    }
+
+    /// How many s the request had to wait, and its error if it was refused.
+    fn ask(admission: &Arc<Admission>, patience: u32) -> JoinHandle<(u64, Option<Error>)> {
+        let admission = Arc::clone(admission);
+        let started = Instant::now();
+        tokio::spawn(async move {
+            let admitted = admission.admit(&GET, started + SECOND * patience).await;
+            (started.elapsed().as_secs(), admitted.err())
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_word_to_one_holds_all() {
+        let admission = admission(None);
+        send(&admission, &GET, told_to_wait(10)).await;
+        let (hasty, patient) = (ask(&admission, 5), ask(&admission, 60));
+        let (waited, refused) = hasty.await.unwrap();
+        let refused = refused.unwrap();
+        assert_eq!((waited, refused.kind), (0, ErrorKind::RateLimited));
+        assert_eq!(
+            (refused.retry_after, refused.attempts),
+            (Some(10 * SECOND), 0)
+        );
+        assert!(matches!(patient.await.unwrap(), (10, None)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_hears_of_a_longer_wait_at_once() {
+        let admission = admission(Some(1.0));
+        let under_way = admission
+            .admit(&GET, Instant::now() + SECOND)
+            .await
+            .unwrap();
+        let waiting = [ask(&admission, 5), ask(&admission, 60)];
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        under_way.settle(&told_to_wait(30), SECOND);
+        let [hasty, patient] = waiting;
+        let (waited, refused) = hasty.await.unwrap();
+        assert_eq!((waited, refused.unwrap().kind), (0, ErrorKind::RateLimited));
+        assert!(matches!(patient.await.unwrap(), (30, None)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_come_in_the_order_of_asking() {
+        let admission = admission(Some(1.0));
+        let mut waits = Vec::new();
+        for asked in (0..5).map(|_| ask(&admission, 60)).collect::<Vec<_>>() {
+            waits.push(asked.await.unwrap().0);
+        }
+        assert_eq!(waits, [0, 1, 2, 3, 4]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_server_that_is_not_there() {
+        let admission = admission(Some(5.0));
+        let mut permits = Vec::new();
+        for _ in 0..5 {
+            permits.push(
+                admission
+                    .admit(&GET, Instant::now() + SECOND)
+                    .await
+                    .unwrap(),
+            );
+        }
+        let queued = ask(&admission, 60);
+        let resting = tokio::spawn({
+            let admission = Arc::clone(&admission);
+            async move { admission.rest(&GET, 60 * SECOND).await }
+        });
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let started = Instant::now();
+        for permit in permits {
+            permit.settle(&Err::<(), _>(error(ErrorKind::ConnectionLost)), SECOND);
+        }
+        let (_, refused) = queued.await.unwrap();
+        let refused = refused.unwrap();
+        assert_eq!((refused.kind, refused.attempts), (ErrorKind::Connect, 0));
+        assert!(refused.message.contains("no answer"), "{refused}");
+        resting.await.unwrap();
+        assert_eq!(started.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_whose_caller_went_away_is_another_s_to_make() {
+        let admission = admission(None);
+        open(&admission).await;
+        tokio::time::advance(2 * SECOND).await;
+        let deadline = Instant::now() + SECOND;
+        let probe = admission.admit(&GET, deadline).await.unwrap();
+        assert!(admission.admit(&GET, deadline).await.is_err());
+        drop(probe);
+        let probe = admission.admit(&GET, deadline).await.unwrap();
+        probe.settle(&Ok(()), SECOND);
+        assert!(admission.outage().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn health_is_asked_for_through_an_open_circuit() {
+        let admission = admission(None);
+        open(&admission).await;
+        let before = admission.outage().unwrap().wait;
+        send(&admission, &HEALTH, Err(error(ErrorKind::Connect))).await;
+        assert!(admission.outage().unwrap().wait <= before);
+        admission.rest(&HEALTH, SECOND / 100).await;
+        send(&admission, &HEALTH, Ok(())).await;
+        assert!(admission.outage().is_none());
+        send(&admission, &GET, Ok(())).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_the_server_says_is_a_sign_of_life() {
+        let admission = admission(None);
+        let said = |kind, status| Error {
+            status: Some(status),
+            ..error(kind)
+        };
+        for alive in [
+            said(ErrorKind::Server, 500),
+            said(ErrorKind::NotFound, 404),
+            said(ErrorKind::Timeout, 408),
+            said(ErrorKind::NotMlflow, 302),
+            error(ErrorKind::BadResponse),
+        ] {
+            for _ in 0..4 {
+                send(&admission, &GET, Err(error(ErrorKind::Timeout))).await;
+            }
+            send(&admission, &GET, Err(alive)).await;
+        }
+        assert!(admission.outage().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn running_out_of_too_little_time_proves_nothing() {
+        let admission = admission(None);
+        for _ in 0..20 {
+            let permit = admission
+                .admit(&GET, Instant::now() + SECOND)
+                .await
+                .unwrap();
+            let outcome = Err::<(), _>(error(ErrorKind::Timeout));
+            permit.settle(&outcome, SECOND / 2);
+        }
+        assert!(admission.outage().is_none());
+    }
+}
