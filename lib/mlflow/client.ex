@@ -16,10 +16,24 @@ defmodule MLflow.Client do
       :ok = MLflow.Client.update_run(run.run_id, :finished)
   """
 
-  alias MLflow.{Error, Experiment, Instance, Metric, Run, Value}
+  alias MLflow.{Error, Experiment, Instance, Metric, Native, Run, Value}
 
   @type result :: :ok | {:error, Error.t()}
   @type result(value) :: {:ok, value} | {:error, Error.t()}
+
+  @type limits :: %{
+          profile: :mlflow | :databricks | :azure,
+          batch: %{
+            entities: pos_integer,
+            metrics: pos_integer,
+            params: pos_integer,
+            tags: pos_integer,
+            bytes: pos_integer
+          },
+          rate: float | nil,
+          circuit: :closed | {:open, non_neg_integer},
+          paused_for: non_neg_integer
+        }
 
   # Experiments
 
@@ -197,8 +211,8 @@ defmodule MLflow.Client do
   Logs metrics, params and tags together. (`runs/log-batch`)
 
   Takes `metrics:`, `params:` and `tags:` in a map or keyword list, any number of each. They go
-  out in the fewest requests that MLflow's limits allow (1000 entities, 1000 metrics, 100 params,
-  100 tags, 1 MB), params first, in order; equal duplicates collapse. Repeating the call is
+  out in the fewest requests that the server's limits allow (MLflow's are 1000 entities, 1000
+  metrics, 100 params, 100 tags, 1 MB; see `limits/1`), params first, in order; equal duplicates collapse. Repeating the call is
   harmless when the points bring their timestamps.
   """
   @spec log_batch(String.t(), map | keyword, keyword) :: result
@@ -288,6 +302,32 @@ defmodule MLflow.Client do
     end
   end
 
+  @doc """
+  What the instance keeps to when it sends requests, as far as it has learned by now. Asks nobody.
+
+    * `profile` - whose limits it began with: `:mlflow`, `:databricks` or `:azure`. The setting
+      `server` says so, or else the address does
+    * `batch` - the most that one `runs/log-batch` holds: `entities` in all, `metrics`, `params`,
+      `tags`, and `bytes`. A batch that the server refuses for its size, or does not manage in
+      time, is sent again in halves; sizes grow back slowly, up to the profile's
+    * `rate` - requests per s, or `nil` for no limit. Halved when the server says that it is too
+      much (429), and raised bit by bit while it does not; the setting `rate_limit` is its upper end
+    * `paused_for` - ms for which the server wants no requests (`Retry-After`). A request whose
+      deadline comes before that fails at once, with kind `:rate_limited`
+    * `circuit` - `:closed` or, after five requests in a row that found no server, `{:open, ms}`:
+      ms until one is let through to see. All others fail at once, with kind `:connect` and a
+      `retry_after`; jobs wait without losing an attempt. `health/1` is always let through, and
+      closes the circuit when the server is back
+
+  All sessions and jobs of an instance share these.
+
+      {:ok, %{circuit: {:open, 740}}} = MLflow.Client.limits()
+  """
+  @spec limits(keyword) :: result(limits)
+  def limits(opts \\ []) do
+    with {:ok, instance} <- Instance.fetch(opts), do: {:ok, Native.engine_limits(instance.engine)}
+  end
+
   for {name, arity} <- [
         create_experiment: 2,
         get_experiment: 2,
@@ -310,6 +350,7 @@ defmodule MLflow.Client do
         delete_tag: 3,
         get_metric_history: 3,
         health: 1,
+        limits: 1,
         version: 1,
         wait_for_ready: 1
       ] do

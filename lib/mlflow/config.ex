@@ -73,7 +73,8 @@ defmodule MLflow.Config do
   def engine_options(%__MODULE__{} = config) do
     config
     |> Map.take(~w(tracking_uri workspace insecure_tls http_proxy https_proxy no_proxy
-                   gce_metadata_host request_timeout total_timeout max_retries backoff_base)a)
+                   gce_metadata_host request_timeout total_timeout max_retries backoff_base
+                   server rate_limit)a)
     |> Map.merge(%{
       auth: engine_auth(config),
       ca_cert: config.server_cert_path,

@@ -6,7 +6,7 @@ defmodule MLflow.Error do
 
   | kind | what happened | retryable |
   |---|---|---|
-  | `:connect` | the request never left: refused, unknown host, proxy unreachable | yes |
+  | `:connect` | the request never left: refused, unknown host, proxy unreachable, or the circuit is open (see `MLflow.Client.limits/1`) | yes |
   | `:tls` | TLS could not be agreed on | no |
   | `:connection_lost` | the connection broke after the request left; its outcome is unknown | yes |
   | `:timeout` | no answer before the deadline; the outcome is unknown | yes |
@@ -16,7 +16,7 @@ defmodule MLflow.Error do
   | `:invalid` | the request's content was refused, here or by the server (400) | no |
   | `:already_exists` | the name is taken | no |
   | `:conflict` | another change, or another worker, got there first (409) | yes |
-  | `:rate_limited` | too many requests (429); see `retry_after` | yes |
+  | `:rate_limited` | too many requests (429), or held back because of that; see `retry_after` | yes |
   | `:unavailable` | the server is there but not able now (502, 503, 504) | yes |
   | `:server` | the server failed (any other 5xx) | yes |
   | `:not_mlflow` | what answered does not speak MLflow's API | yes |
@@ -63,7 +63,8 @@ defmodule MLflow.Error do
     * `message` - what went wrong and, where that is known, what to do
     * `status` - the HTTP status, when there was an answer
     * `code` - MLflow's own `error_code`
-    * `retry_after` - how long the server asked to be left alone, in ms
+    * `retry_after` - how long the server asked to be left alone, or until it is looked for again
+      while it does not answer at all, in ms
     * `retryable` - whether the same call may succeed later with nothing changed
     * `attempts` - how many times the request was sent
   """

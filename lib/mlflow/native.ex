@@ -33,6 +33,9 @@ defmodule MLflow.Native do
   @doc "A new client for one instance. No request is sent."
   def engine_new(_config), do: :erlang.nif_error(:nif_not_loaded)
 
+  @doc "What the client has learned of its server's limits. No request is sent, and none waited for."
+  def engine_limits(_engine), do: :erlang.nif_error(:nif_not_loaded)
+
   @doc "Opens (creating or migrating it where needed) an embedded database file."
   def store_open(_path), do: :erlang.nif_error(:nif_not_loaded)
 

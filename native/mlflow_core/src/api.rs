@@ -1,5 +1,6 @@
 //! The calls of MLflow's tracking API, one method of [`Client`](crate::client::Client) each.
 
+mod entities;
 mod experiments;
 mod metrics;
 mod runs;

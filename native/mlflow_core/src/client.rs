@@ -1,17 +1,23 @@
-//! The client of one MLflow tracking server: connections, credentials, retries and deadlines.
+//! The client of one MLflow tracking server: connections, credentials, retries, deadlines, and the
+//! limits that the server sets.
 //! The calls themselves are in [`crate::api`].
 
+mod admission;
 mod auth;
+mod circuit;
 mod config;
 mod dialer;
 mod endpoint;
 mod failure;
 mod google;
+mod profile;
 mod quick_ack;
 mod response;
 mod retry;
+mod sizes;
 mod target;
 mod text;
+mod throttle;
 mod tls;
 mod transport;
 
@@ -26,17 +32,21 @@ use http::HeaderValue;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http_body_util::Full;
 use serde::Serialize;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
+use self::admission::Admission;
 use self::auth::{Authorization, Credentials};
 use self::retry::Attempts;
 use self::target::{CONFIG, Target};
 use self::transport::Transport;
+use crate::batch::BatchLimits;
 use crate::error::{Error, ErrorKind, Result};
 
 pub use self::config::{Auth, ClientConfig, ProxyConfig, Secret, TlsConfig};
 pub(crate) use self::endpoint::Endpoint;
+pub use self::profile::ServerProfile;
 pub(crate) use self::response::{Reader, Unreadable};
+pub(crate) use self::sizes::{BatchSize, BatchSizes};
 
 const WORKSPACE: &str = "x-mlflow-workspace";
 const AGENT: &str = concat!("mlflow_sync/", env!("CARGO_PKG_VERSION"));
@@ -55,6 +65,9 @@ struct Server {
     workspace: Option<HeaderValue>,
     attempt_timeout: Duration,
     backoff: ExponentialBuilder,
+    profile: ServerProfile,
+    sizes: BatchSizes,
+    admission: Admission,
 }
 
 struct Session {
@@ -79,6 +92,19 @@ pub struct RequestCounts {
     pub writes: u64,
 }
 
+/// What is known of the server's limits by now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    pub profile: ServerProfile,
+    pub batch: BatchLimits,
+    /// Requests per s; `None` for as many as there are.
+    pub rate: Option<f64>,
+    /// Until the next probe, while the server does not answer and nothing else is sent.
+    pub circuit_open: Option<Duration>,
+    /// For how long the server wants no requests.
+    pub paused_for: Duration,
+}
+
 impl Client {
     /// Checks the configuration, and reads certificates where TLS needs them. It opens no
     /// connection, and needs no runtime.
@@ -89,12 +115,20 @@ impl Client {
             auth => auth.clone(),
         };
         let credentials = Credentials::new(auth, &target.origin, config.gce_metadata_host.clone())?;
+        let profile = config
+            .server
+            .unwrap_or_else(|| ServerProfile::of_host(&target.host));
+        let rate = config.rate_limit.map(f64::from).or(profile.rate());
+        let patience = config.attempt_timeout.min(config.total_timeout);
         Ok(Self {
             server: Arc::new(Server {
                 transport: Transport::new(&config, &target)?,
                 workspace: config.workspace.as_deref().map(workspace).transpose()?,
                 attempt_timeout: config.attempt_timeout,
                 backoff: retry::backoff(&config)?,
+                profile,
+                sizes: BatchSizes::new(profile.batch_limits()),
+                admission: Admission::new(rate, patience),
                 target,
             }),
             session: Arc::new(Session::new(Arc::new(credentials), config.total_timeout)),
@@ -124,6 +158,27 @@ impl Client {
             reads: self.session.reads.load(Ordering::Relaxed),
             writes: self.session.writes.load(Ordering::Relaxed),
         }
+    }
+
+    pub fn limits(&self) -> Limits {
+        let Server {
+            profile,
+            sizes,
+            admission,
+            ..
+        } = &*self.server;
+        let (rate, paused_for) = admission.rate();
+        Limits {
+            profile: *profile,
+            batch: sizes.limits(sizes.size()),
+            rate,
+            circuit_open: admission.outage().map(|refusal| refusal.wait),
+            paused_for,
+        }
+    }
+
+    pub(crate) fn sizes(&self) -> &BatchSizes {
+        &self.server.sizes
     }
 
     /// When a call that starts now must be over.
@@ -168,19 +223,20 @@ impl Client {
         body: &impl Serialize,
         reader: Reader<T>,
     ) -> Result<T> {
-        // Serialised once: every attempt sends the same bytes.
-        let body = serde_json::to_vec(body).map_err(|cause| {
-            let message = format!("the request cannot be written as JSON: {cause}");
-            Error::new(ErrorKind::Bug, endpoint.name, message)
-        })?;
-        self.call(
-            self.deadline(),
-            endpoint,
-            &endpoint.path(),
-            body.into(),
-            reader,
-        )
-        .await
+        let body = endpoint.body(body)?;
+        self.post_by(self.deadline(), endpoint, body, reader).await
+    }
+
+    /// As `post`, for a call that takes several requests within one deadline.
+    pub(crate) async fn post_by<T>(
+        &self,
+        deadline: Instant,
+        endpoint: &Endpoint,
+        body: Bytes,
+        reader: Reader<T>,
+    ) -> Result<T> {
+        self.call(deadline, endpoint, &endpoint.path(), body, reader)
+            .await
     }
 
     async fn call<T>(
@@ -191,14 +247,22 @@ impl Client {
         body: Bytes,
         reader: Reader<T>,
     ) -> Result<T> {
-        let mut attempts = Attempts::new(endpoint.repeat, &self.server.backoff, deadline);
+        let Server {
+            admission, backoff, ..
+        } = &*self.server;
+        let mut attempts = Attempts::new(endpoint.repeat, backoff, deadline);
         let mut renewed = false;
         loop {
             let authorization = match self.authorization(endpoint, deadline).await {
                 Ok(authorization) => authorization,
                 Err(error) => return Err(attempts.conclude(error)),
             };
-            if deadline <= Instant::now() {
+            let permit = match admission.admit(endpoint, deadline).await {
+                Ok(permit) => permit,
+                Err(refusal) => return Err(attempts.refused(refusal)),
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 let message = "there is no time left for this request";
                 let error = Error::new(ErrorKind::Timeout, endpoint.name, message);
                 return Err(attempts.conclude(error));
@@ -206,8 +270,11 @@ impl Client {
             let request = self.request(endpoint, path, body.clone(), authorization.as_ref())?;
             attempts.count += 1;
             self.session.count(endpoint);
-            let attempt = self.attempt(endpoint, request, deadline, authorization.as_ref(), reader);
-            let error = match attempt.await {
+            let limit = self.server.attempt_timeout.min(left);
+            let attempt = self.attempt(endpoint, request, limit, authorization.as_ref(), reader);
+            let outcome = attempt.await;
+            permit.settle(&outcome, limit);
+            let error = match outcome {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -220,7 +287,15 @@ impl Client {
                 renewed = true;
                 continue;
             }
-            sleep(attempts.after(error)?).await;
+            if !endpoint.is_probe
+                && error.kind.is_transient()
+                && let Some(outage) = admission.outage()
+            {
+                let refusal = outage.into_error(endpoint.name);
+                return Err(attempts.given_up(error, refusal));
+            }
+            let delay = attempts.after(error)?;
+            admission.rest(endpoint, delay).await;
         }
     }
 
@@ -271,12 +346,10 @@ impl Client {
         &self,
         endpoint: &Endpoint,
         request: http::Request<Full<Bytes>>,
-        deadline: Instant,
+        limit: Duration,
         authorization: Option<&Authorization>,
         reader: Reader<T>,
     ) -> Result<T> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let limit = self.server.attempt_timeout.min(left);
         let response = self
             .server
             .transport

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// What went wrong, as far as a caller needs to know to decide what to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// The request never left: refused, no such host, proxy unreachable.
+    /// The request never left: refused, no such host, proxy unreachable, or the circuit is open.
     Connect,
     /// TLS could not be agreed on.
     Tls,
@@ -26,7 +26,7 @@ pub enum ErrorKind {
     AlreadyExists,
     /// Another change got there first (409).
     Conflict,
-    /// Too many requests (429).
+    /// Too many requests (429), or held back lest there be.
     RateLimited,
     /// The server is there but not able now (502, 503, 504).
     Unavailable,
@@ -113,7 +113,7 @@ pub struct Error {
     pub status: Option<u16>,
     /// MLflow's own `error_code`.
     pub code: Option<String>,
-    /// How long the server asked to be left alone.
+    /// How long the server asked to be left alone, or until an absent one is looked for again.
     pub retry_after: Option<Duration>,
     /// How many times the request was sent.
     pub attempts: u32,
@@ -132,6 +132,11 @@ impl Error {
             retry_after: None,
             attempts: 0,
         }
+    }
+
+    /// Whether the server, or a proxy that waited for it, took too long.
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.kind == ErrorKind::Timeout || self.status == Some(504)
     }
 }
 

@@ -273,10 +273,9 @@ impl Work<'_> {
             points,
             update,
         } = self.report.plan.push.clone();
-        let limits = BatchLimits::default();
-        for batch in batch::batches(&run_id, params, tags, points, &limits)? {
-            self.client.log_batch(&run_id, &batch).await?;
-        }
+        self.client
+            .log_entities(&run_id, params, tags, points)
+            .await?;
         for key in &deleted_tags {
             self.delete_tag(&run_id, key).await?;
         }

@@ -4,7 +4,7 @@ use std::panic::RefUnwindSafe;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use mlflow_core::client::{Client, SessionOptions};
+use mlflow_core::client::{Client, Limits, SessionOptions};
 use mlflow_core::{Error, ErrorKind};
 use rustler::{Env, LocalPid, Monitor, NifMap, Resource, ResourceArc, Term};
 use tokio::runtime::{Builder, Runtime};
@@ -29,6 +29,11 @@ impl RefUnwindSafe for Engine {}
 impl Engine {
     pub fn new(client: Client) -> Self {
         Self { client }
+    }
+
+    /// Reads what is known, and waits for nothing.
+    pub fn limits(&self) -> Limits {
+        self.client.limits()
     }
 
     /// Spawns the request and returns at once; the answer goes to the caller as a message.

@@ -19,7 +19,7 @@ use request::Request;
 use store::Database;
 use store_request::StoreRequest;
 use survey::RunsPage;
-use terms::{ConfigTerm, ErrorTerm, Json, RunTerm};
+use terms::{ConfigTerm, ErrorTerm, Json, LimitsTerm, RunTerm};
 
 mod atoms {
     rustler::atoms! { ok }
@@ -31,6 +31,11 @@ type NifResult<T> = Result<T, ErrorTerm>;
 fn engine_new(config: ConfigTerm) -> NifResult<ResourceArc<Engine>> {
     let client = Client::new(config.into())?;
     Ok(ResourceArc::new(Engine::new(client)))
+}
+
+#[rustler::nif]
+fn engine_limits(engine: ResourceArc<Engine>) -> LimitsTerm {
+    engine.limits().into()
 }
 
 #[rustler::nif]

@@ -17,7 +17,7 @@ const RESTORE: Endpoint = Endpoint::write("runs/restore");
 const SEARCH: Endpoint = Endpoint::search("runs/search");
 const LOG_METRIC: Endpoint = Endpoint::write("runs/log-metric");
 const LOG_PARAM: Endpoint = Endpoint::write("runs/log-parameter");
-const LOG_BATCH: Endpoint = Endpoint::write("runs/log-batch");
+pub(super) const LOG_BATCH: Endpoint = Endpoint::write("runs/log-batch");
 const SET_TAG: Endpoint = Endpoint::write("runs/set-tag");
 const DELETE_TAG: Endpoint = Endpoint::write("runs/delete-tag");
 
@@ -114,8 +114,8 @@ impl Client {
         self.change(&LOG_PARAM, run_id, param).await
     }
 
-    /// All of the batch, or none of it. [`batches`](crate::batch::batches) makes batches that a
-    /// server takes.
+    /// All of the batch, or none of it. [`log_entities`](Self::log_entities) takes any number of
+    /// entities, and makes batches that the server takes.
     pub async fn log_batch(&self, run_id: &str, batch: &Batch) -> Result<()> {
         validate::run_id(LOG_BATCH.name, run_id)?;
         batch.check()?;

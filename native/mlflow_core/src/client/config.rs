@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::profile::ServerProfile;
+
 #[derive(Clone)]
 pub struct ClientConfig {
     /// `http(s)://host[:port][/prefix]`. A `user:password@` in it serves as basic authentication
@@ -21,6 +23,10 @@ pub struct ClientConfig {
     pub max_retries: u32,
     pub backoff_base: Duration,
     pub backoff_factor: f64,
+    /// Whose limits to begin with; `None` to tell by the address.
+    pub server: Option<ServerProfile>,
+    /// Requests per s at most; `None` for what the server lets through.
+    pub rate_limit: Option<u32>,
     /// A longer response is refused, so that no server can exhaust this machine's memory.
     pub max_response_bytes: usize,
     /// `host[:port]` of the Google metadata server, where it is not `metadata.google.internal`.
@@ -40,6 +46,8 @@ impl Default for ClientConfig {
             max_retries: 5,
             backoff_base: Duration::from_millis(500),
             backoff_factor: 2.0,
+            server: None,
+            rate_limit: None,
             max_response_bytes: 256 * 1024 * 1024,
             gce_metadata_host: None,
         }
@@ -59,6 +67,8 @@ impl fmt::Debug for ClientConfig {
             .field("max_retries", &self.max_retries)
             .field("backoff_base", &self.backoff_base)
             .field("backoff_factor", &self.backoff_factor)
+            .field("server", &self.server)
+            .field("rate_limit", &self.rate_limit)
             .field("max_response_bytes", &self.max_response_bytes)
             .field("gce_metadata_host", &self.gce_metadata_host)
             .finish()

@@ -21,6 +21,9 @@ pub(crate) enum Unreadable {
     Malformed(String),
 }
 
+/// No server keeps us waiting for longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
 /// Turns the body of a successful response into what it says.
 pub(crate) type Reader<T> = fn(&[u8]) -> std::result::Result<T, Unreadable>;
 
@@ -181,9 +184,12 @@ fn kind_of_status(status: StatusCode) -> ErrorKind {
 /// Seconds, or the date when they are over.
 fn retry_after(response: &Response) -> Option<Duration> {
     let value = response.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+    let wait = match value.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = httpdate::parse_http_date(value).ok()?;
+            date.duration_since(SystemTime::now()).unwrap_or_default()
+        }
+    };
+    Some(wait.min(LONGEST_WAIT))
 }

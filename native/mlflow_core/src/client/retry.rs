@@ -17,15 +17,17 @@ const MAX_DELAY: Duration = Duration::from_secs(15);
 pub(crate) enum Repeat {
     /// Sent twice, it has the effect of once.
     Always,
+    /// The same, but it is not worth it where the server took too long.
+    IfInTime,
     /// It makes something new each time, so it may be sent again only when the server certainly
     /// did not act on it.
     IfUnprocessed,
 }
 
 impl Repeat {
-    fn allows(self, kind: ErrorKind) -> bool {
+    fn allows(self, error: &Error) -> bool {
         let may_pass = matches!(
-            kind,
+            error.kind,
             ErrorKind::Connect
                 | ErrorKind::ConnectionLost
                 | ErrorKind::Timeout
@@ -34,7 +36,12 @@ impl Repeat {
                 | ErrorKind::Server
                 | ErrorKind::BadResponse
         );
-        may_pass && (self == Self::Always || kind.is_unprocessed())
+        may_pass
+            && match self {
+                Self::Always => true,
+                Self::IfInTime => !error.is_timeout(),
+                Self::IfUnprocessed => error.kind.is_unprocessed(),
+            }
     }
 }
 
@@ -62,8 +69,8 @@ pub(super) struct Attempts {
     started: Instant,
     pub deadline: Instant,
     pub count: u32,
-    /// What went wrong before, when the last attempt ran into the deadline.
-    earlier: Option<String>,
+    /// What went wrong before.
+    earlier: Option<Error>,
 }
 
 impl Attempts {
@@ -80,7 +87,7 @@ impl Attempts {
 
     /// How long to wait before trying again, or the error as the caller shall have it.
     pub fn after(&mut self, error: Error) -> Result<Duration> {
-        if !self.repeat.allows(error.kind) {
+        if !self.repeat.allows(&error) {
             return Err(self.conclude(error));
         }
         let Some(delay) = self.delays.next() else {
@@ -94,8 +101,25 @@ impl Attempts {
         if delay >= self.deadline.saturating_duration_since(Instant::now()) {
             return Err(self.conclude(error));
         }
-        self.earlier = Some(error.message);
+        self.earlier = Some(error);
         Ok(delay)
+    }
+
+    /// The error when the next attempt is not let through. What became of an attempt that was made
+    /// is not for the refusal to say.
+    pub fn refused(&mut self, refusal: Error) -> Error {
+        let Some(earlier) = self.earlier.take() else {
+            return self.conclude(refusal);
+        };
+        self.given_up(earlier, refusal)
+    }
+
+    /// The last attempt's error, where another one would be refused.
+    pub fn given_up(&mut self, error: Error, refusal: Error) -> Error {
+        let mut error = self.conclude(error);
+        error.message += &format!("; {}", refusal.message);
+        error.retry_after = refusal.retry_after;
+        error
     }
 
     /// The error with the story of the call.
@@ -108,7 +132,7 @@ impl Attempts {
         if error.kind == ErrorKind::Timeout
             && let Some(earlier) = self.earlier.take()
         {
-            error.message += &format!("; before that: {earlier}");
+            error.message += &format!("; before that: {}", earlier.message);
         }
         error
     }
@@ -149,12 +173,15 @@ mod tests {
             (ErrorKind::Tls, false, false),
             (ErrorKind::NotMlflow, false, false),
         ] {
-            assert_eq!(Repeat::Always.allows(kind), always, "{kind:?}");
+            let error = error(kind);
+            assert_eq!(Repeat::Always.allows(&error), always, "{kind:?}");
             assert_eq!(
-                Repeat::IfUnprocessed.allows(kind),
+                Repeat::IfUnprocessed.allows(&error),
                 if_unprocessed,
                 "{kind:?}"
             );
+            let in_time = always && kind != ErrorKind::Timeout;
+            assert_eq!(Repeat::IfInTime.allows(&error), in_time, "{kind:?}");
         }
     }
 

@@ -12,6 +12,7 @@ pub(super) struct Target {
     /// Scheme, host, port and path prefix, with neither credentials nor a trailing slash.
     base: String,
     pub origin: String,
+    pub host: String,
     pub host_and_port: String,
     pub is_https: bool,
     /// From the userinfo part, if there is one.
@@ -55,6 +56,7 @@ impl Target {
         let path = url[Position::BeforePath..].trim_end_matches('/');
         Ok(Self {
             base: format!("{origin}{path}"),
+            host: host.to_owned(),
             host_and_port: format!("{host}:{port}"),
             is_https: url.scheme() == "https",
             origin,

@@ -10,6 +10,7 @@ mod api;
 mod auth;
 mod connections;
 mod history;
+mod limits;
 mod proxy;
 mod responses;
 mod retries;

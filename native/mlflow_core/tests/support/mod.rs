@@ -139,21 +139,28 @@ pub struct Server {
 
 impl Server {
     pub async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
-        Self::listen(replies, None).await
+        Self::start_at("127.0.0.1:0", replies).await
+    }
+
+    /// At this address, on which nobody listens.
+    #[allow(dead_code, reason = "not every test binary has a server come back")]
+    pub async fn start_at(address: &str, replies: impl IntoIterator<Item = Reply>) -> Self {
+        Self::listen(address, replies, None).await
     }
 
     pub async fn start_tls(
         replies: impl IntoIterator<Item = Reply>,
         acceptor: TlsAcceptor,
     ) -> Self {
-        Self::listen(replies, Some(acceptor)).await
+        Self::listen("127.0.0.1:0", replies, Some(acceptor)).await
     }
 
     async fn listen(
+        address: &str,
         replies: impl IntoIterator<Item = Reply>,
         acceptor: Option<TlsAcceptor>,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = TcpListener::bind(address).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let replies = replies.into_iter().collect();
         let log = Arc::new(Mutex::new(Log {

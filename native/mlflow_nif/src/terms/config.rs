@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mlflow_core::client::{Auth, ClientConfig, ProxyConfig, TlsConfig};
-use rustler::{NifMap, NifTaggedEnum};
+use mlflow_core::client::{Auth, ClientConfig, ProxyConfig, ServerProfile, TlsConfig};
+use rustler::{NifMap, NifTaggedEnum, NifUnitEnum};
 
 #[derive(NifMap)]
 #[rustler(decode)]
@@ -23,6 +23,8 @@ pub struct ConfigTerm {
     max_retries: u32,
     backoff_base: u64,
     backoff_factor: f64,
+    server: ServerTerm,
+    rate_limit: u32,
 }
 
 #[derive(NifTaggedEnum)]
@@ -32,6 +34,25 @@ enum AuthTerm {
     Basic(String, String),
     Bearer(String),
     GoogleIdentity(Option<String>),
+}
+
+#[derive(NifUnitEnum)]
+enum ServerTerm {
+    Auto,
+    Mlflow,
+    Databricks,
+    Azure,
+}
+
+impl From<ServerTerm> for Option<ServerProfile> {
+    fn from(term: ServerTerm) -> Self {
+        match term {
+            ServerTerm::Auto => None,
+            ServerTerm::Mlflow => Some(ServerProfile::Mlflow),
+            ServerTerm::Databricks => Some(ServerProfile::Databricks),
+            ServerTerm::Azure => Some(ServerProfile::Azure),
+        }
+    }
 }
 
 impl From<AuthTerm> for Auth {
@@ -70,6 +91,8 @@ impl From<ConfigTerm> for ClientConfig {
             max_retries: term.max_retries,
             backoff_base: Duration::from_millis(term.backoff_base),
             backoff_factor: term.backoff_factor,
+            server: term.server.into(),
+            rate_limit: (term.rate_limit > 0).then_some(term.rate_limit),
             ..Self::default()
         }
     }

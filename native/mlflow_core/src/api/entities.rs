@@ -1,0 +1,248 @@
+//! Any number of a run's entities, in as few `runs/log-batch` as the server takes.
+
+use std::collections::VecDeque;
+
+use tokio::time::Instant;
+
+use super::runs::LOG_BATCH;
+use super::wire;
+use crate::batch::{Batch, batches};
+use crate::client::{BatchSize, Client, Endpoint};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Metric, Param, Tag};
+use crate::validate;
+
+const LOG_LARGE_BATCH: Endpoint = Endpoint::large(LOG_BATCH.name);
+
+impl Client {
+    /// Logs them in batches as large as the server takes; one that it refuses for its size, or that
+    /// takes too long, is sent again in parts, and the sizes are remembered for all sessions. Every
+    /// batch that gets through has a deadline of its own. A call that fails half-way may be repeated
+    /// without harm.
+    pub async fn log_entities(
+        &self,
+        run_id: &str,
+        params: Vec<Param>,
+        tags: Vec<Tag>,
+        metrics: Vec<Metric>,
+    ) -> Result<()> {
+        validate::run_id(LOG_BATCH.name, run_id)?;
+        let size = self.sizes().size();
+        let limits = self.sizes().limits(size);
+        let batches = batches(run_id, params, tags, metrics, &limits)?;
+        batches.iter().try_for_each(Batch::check)?;
+        let upload = Upload {
+            client: self,
+            run_id,
+            batches: batches.into(),
+            size,
+            on_trial: None,
+        };
+        upload.send().await
+    }
+}
+
+struct Upload<'a> {
+    client: &'a Client,
+    run_id: &'a str,
+    batches: VecDeque<Batch>,
+    /// What the batches were cut by.
+    size: BatchSize,
+    /// A smaller size that no batch has got through with yet.
+    on_trial: Option<BatchSize>,
+}
+
+impl Upload<'_> {
+    async fn send(mut self) -> Result<()> {
+        let mut deadline = self.client.deadline();
+        loop {
+            self.cut_again()?;
+            let Some(batch) = self.batches.front() else {
+                return Ok(());
+            };
+            let body = LOG_BATCH.body(&batch.body(self.run_id))?;
+            let size = self.client.sizes().of(batch, body.len());
+            let endpoint = if size.is_large() {
+                &LOG_LARGE_BATCH
+            } else {
+                &LOG_BATCH
+            };
+            let sent = self.client.post_by(deadline, endpoint, body, wire::done);
+            match sent.await {
+                Ok(()) => {
+                    self.passed();
+                    deadline = self.client.deadline();
+                }
+                Err(error) if Instant::now() < deadline => self.shrink(size, error)?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Cuts what is left by the size that counts now, if that is a smaller one.
+    fn cut_again(&mut self) -> Result<()> {
+        let sizes = self.client.sizes();
+        let size = self.on_trial.unwrap_or_else(|| sizes.size());
+        if !size.is_below(self.size) {
+            return Ok(());
+        }
+        let mut rest = Batch::default();
+        for batch in self.batches.drain(..) {
+            rest.params.extend(batch.params);
+            rest.tags.extend(batch.tags);
+            rest.metrics.extend(batch.metrics);
+        }
+        let limits = sizes.limits(size);
+        let batches = batches(self.run_id, rest.params, rest.tags, rest.metrics, &limits)?;
+        self.batches = batches.into();
+        self.size = size;
+        Ok(())
+    }
+
+    fn passed(&mut self) {
+        self.batches.pop_front();
+        match self.on_trial.take() {
+            Some(size) => self.client.sizes().lower(size),
+            None => self.client.sizes().passed(),
+        }
+    }
+
+    /// Has what failed sent in smaller parts, unless that would not help. What is refused however
+    /// small it is was not refused for its size, and teaches nothing.
+    fn shrink(&mut self, sent: BatchSize, error: Error) -> Result<()> {
+        let smaller = match excess(&error, sent) {
+            None => None,
+            Some(Excess::Bytes) => sent.halved_by_bytes(self.size),
+            Some(Excess::Entities | Excess::Time) => sent.halved_by_weight(self.size),
+        };
+        let Some(smaller) = smaller else {
+            return Err(error);
+        };
+        if error.is_timeout() {
+            // The next one may have no time left to find out.
+            self.client.sizes().lower(smaller);
+        } else {
+            self.on_trial = Some(smaller);
+        }
+        Ok(())
+    }
+}
+
+/// What there was too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Excess {
+    Entities,
+    Bytes,
+    Time,
+}
+
+/// Whether a batch failed for its size, as far as the error tells.
+fn excess(error: &Error, sent: BatchSize) -> Option<Excess> {
+    match (error.kind, error.status) {
+        _ if error.is_timeout() => sent.is_large().then_some(Excess::Time),
+        (ErrorKind::Invalid, Some(413)) => Some(Excess::Bytes),
+        (ErrorKind::Invalid, Some(_)) => complaint(&error.message),
+        _ => None,
+    }
+}
+
+/// MLflow: "A batch logging request can contain at most 1000 metrics", "Batched logging API requests
+/// must be at most 1000000 bytes". Azure: "A field of the entity is over the size limit." Others
+/// have words of their own.
+const TOO_MUCH: [&str; 8] = [
+    "at most",
+    "too many",
+    "too large",
+    "too big",
+    "exceed",
+    "limit",
+    "maximum",
+    "max ",
+];
+
+/// What is said of one entity that is wrong by itself, or of what a run can hold in all.
+const NOT_THE_BATCH: [&str; 6] = [
+    "length",
+    "character",
+    "per run",
+    "per experiment",
+    "quota",
+    "already logged",
+];
+
+fn complaint(message: &str) -> Option<Excess> {
+    let said = unquoted(message).to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if !says(&TOO_MUCH) || says(&NOT_THE_BATCH) {
+        None
+    } else if says(&["byte", "payload", "body"]) {
+        Some(Excess::Bytes)
+    } else {
+        Some(Excess::Entities)
+    }
+}
+
+/// Without keys and values of the user's, which may say anything.
+fn unquoted(message: &str) -> String {
+    let mut said = String::with_capacity(message.len());
+    let mut quote = None;
+    let mut before = ' ';
+    for char in message.chars() {
+        match quote {
+            Some(open) if char == open => quote = None,
+            Some(_) => {}
+            // An apostrophe stands within a word.
+            None if matches!(char, '"' | '\'' | '`') && !before.is_alphanumeric() => {
+                quote = Some(char);
+            }
+            None => said.push(char),
+        }
+        before = char;
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_about_a_batch_are_understood() {
+        for (message, excess) in [
+            (
+                "A batch logging request can contain at most 1000 metrics. Got 1001 metrics. \
+                 Please split up metrics across multiple requests and try again.",
+                Excess::Entities,
+            ),
+            (
+                "Batched logging API requests must be at most 1000000 bytes, got a request of size \
+                 1000001.",
+                Excess::Bytes,
+            ),
+            (
+                "A field of the entity is over the size limit. \
+                 FieldName=MetricV2Dto.Value/Count, Limit=250, Size=699.",
+                Excess::Entities,
+            ),
+            ("Too many params in the request", Excess::Entities),
+            ("Request payload exceeds the maximum", Excess::Bytes),
+        ] {
+            assert_eq!(complaint(message), Some(excess), "{message}");
+        }
+    }
+
+    #[test]
+    fn complaints_about_an_entity_are_not_taken_for_it() {
+        for message in [
+            "'params[0].value' exceeds the maximum length of 6000 characters",
+            "Param value 'xyz' had length 7000, which exceeded length limit of 6000",
+            "Changing param values is not allowed. Param with key='batch_limit' was already logged \
+             with value='too many' for run ID='0123'.",
+            "Invalid value \"at most 10\" for parameter 'metrics[0].timestamp' supplied",
+            "Exceeded the number of params allowed per run: 200",
+            "Got invalid value nan for metric",
+        ] {
+            assert_eq!(complaint(message), None, "{message}");
+        }
+    }
+}
