@@ -21,12 +21,26 @@ defmodule MLflow.Experiments do
     end
   end
 
-  @doc "Whether this is the default experiment, told without asking the server."
-  @spec default?(Instance.t(), Experiment.t()) :: boolean
-  def default?(%Instance{config: %{experiment_id: id}}, experiment) when id != nil,
+  @doc "The same where it exists already; it is not created."
+  @spec find_default(Instance.t()) :: {:ok, String.t()} | {:error, Error.t()}
+  def find_default(%Instance{config: %{experiment_id: id}}) when id != nil, do: {:ok, id}
+
+  def find_default(%Instance{} = instance),
+    do: by_name(instance, instance.config.default_experiment)
+
+  @doc "Trials of an experiment that have no run; those that name none belong to the default one."
+  @spec trials_without_run(Instance.t(), Experiment.t()) ::
+          {:ok, [MLflow.Trial.t()]} | {:error, Error.t()}
+  def trials_without_run(instance, %Experiment{experiment_id: id} = experiment) do
+    ids = if default?(instance, experiment), do: [id, nil], else: [id]
+    instance.config.store.trials_without_run(instance, ids)
+  end
+
+  # Told without asking the server.
+  defp default?(%Instance{config: %{experiment_id: id}}, experiment) when id != nil,
     do: experiment.experiment_id == id
 
-  def default?(%Instance{config: config}, experiment),
+  defp default?(%Instance{config: config}, experiment),
     do: experiment.name == config.default_experiment
 
   # By engine, so that a restarted instance asks again.

@@ -65,6 +65,7 @@ defmodule MLflow.ModelTrial do
       params: params(record),
       tags: Map.new(Value.pairs(record.tags || %{})),
       points: [],
+      artifact_uri: record.artifact_uri,
       mlflow_run_id: record.mlflow_run_id,
       mlflow_experiment_id: record.mlflow_experiment_id,
       model_run_id: record.model_run_id

@@ -24,6 +24,7 @@ defmodule MLflow.RunRecord do
     :model_trial_id,
     :model_run_id,
     :base,
+    :digest,
     :points_seq,
     :sync_error,
     :synced_at,

@@ -15,13 +15,13 @@ defmodule MLflow.Runs do
   @doc "A run record by MLflow's run id."
   @spec get(String.t(), keyword) :: result(RunRecord.t())
   def get(mlflow_run_id, opts \\ []) do
-    found(opts, mlflow_run_id, &Embedded.fetch_run(&1, mlflow_run_id))
+    found(opts, "mlflow_run_id", mlflow_run_id)
   end
 
   @doc "The run record of a trial, by the trial's `id`."
   @spec for_trial(String.t(), keyword) :: result(RunRecord.t())
   def for_trial(trial_id, opts \\ []) do
-    found(opts, trial_id, &Embedded.fetch_run_by_trial(&1, trial_id))
+    found(opts, "model_trial_id", trial_id)
   end
 
   @doc "Run records, oldest first. Options as for `MLflow.Trials.list/1`."
@@ -41,17 +41,14 @@ defmodule MLflow.Runs do
   def unlink(trial_id, opts \\ []) do
     with {:ok, instance} <- Instance.fetch(opts),
          {:ok, %{"id" => id}} <- Embedded.fetch_trial_row(instance, trial_id),
-         {:ok, record} <- for_trial(id, opts),
-         parted = %{"model_trial_id" => nil, "base" => nil, "points_seq" => nil},
-         {:ok, _} <- Embedded.call(instance, {:update, "mlflow_runs", record.id, parted}),
-         {:ok, _} <- Embedded.call(instance, {:update_trial, id, %{"mlflow_run_id" => nil}, []}) do
-      :ok
+         {:ok, _record} <- for_trial(id, opts) do
+      Embedded.call(instance, {:unlink_run, id})
     end
   end
 
-  defp found(opts, id, fetch) do
+  defp found(opts, column, id) do
     with {:ok, instance} <- Instance.fetch(opts),
-         {:ok, nil} <- fetch.(instance) do
+         {:ok, nil} <- Embedded.find(instance, "mlflow_runs", column, id) do
       {:error, Error.new(:not_found, "run", "there is no run record for #{inspect(id)}")}
     end
   end

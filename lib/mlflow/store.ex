@@ -52,14 +52,7 @@ defmodule MLflow.Store do
   @callback open(Config.t()) :: result(term)
   @callback close(Instance.t()) :: :ok
 
-  @doc "A trial by its primary key or by the application's own trial id."
-  @callback fetch_trial(Instance.t(), String.t()) :: result(Trial.t())
-
-  @doc "The trial with the points after a watermark, and the new watermark."
-  @callback load_points(Instance.t(), Trial.t(), watermark :: integer) ::
-              result({[MLflow.Metric.point()], integer})
-
-  @doc "A trial as `fetch_trial/2` finds it, with all that a push needs, at once."
+  @doc "A trial, by its primary key or by the application's own trial id, with all that a push needs."
   @callback load_for_sync(Instance.t(), trial_id :: String.t()) :: result(side)
 
   @doc """
@@ -102,11 +95,20 @@ defmodule MLflow.Store do
   @doc "Keeps the error of a failed sync beside the trial's run record."
   @callback put_sync_error(Instance.t(), Trial.t(), Error.t()) :: ok
 
-  @callback fetch_run_by_trial(Instance.t(), trial_id :: String.t()) ::
-              result(RunRecord.t() | nil)
-  @callback fetch_run(Instance.t(), mlflow_run_id :: String.t()) :: result(RunRecord.t() | nil)
-  @callback runs_in_experiment(Instance.t(), experiment_id :: String.t()) ::
-              result([RunRecord.t()])
+  @doc "Parts a trial from its run, so that its next sync creates a new one."
+  @callback unlink_run(Instance.t(), Trial.t()) :: ok
+
+  @doc "The run ids of an experiment's records; claims without a run have none."
+  @callback run_ids_in_experiment(Instance.t(), experiment_id :: String.t()) ::
+              result([String.t()])
+
+  @doc """
+  Which of these runs need no look: recorded with this digest and no error, and their trial, where
+  there is one, unchanged since. A store that keeps no digests may answer none.
+  """
+  @callback in_step(Instance.t(), [
+              {mlflow_run_id :: String.t(), trial_tag :: String.t() | nil, digest :: integer}
+            ]) :: result([String.t()])
 
   @callback put_experiment(Instance.t(), attrs :: map) :: result(ExperimentRecord.t())
 

@@ -21,8 +21,8 @@ defmodule MLflow.Sync do
   one 2, an unchanged one none.
   """
 
-  alias MLflow.{Error, Experiments, Instance, Telemetry}
-  alias MLflow.Sync.{Exchange, WholeExperiment}
+  alias MLflow.{Config, Error, Experiments, Instance, Telemetry}
+  alias MLflow.Sync.{Exchange, Mirror, Plan, Report, WholeExperiment}
 
   @type report :: map
   @type result :: {:ok, report} | {:error, Error.t()}
@@ -30,10 +30,7 @@ defmodule MLflow.Sync do
   @doc "Brings a trial to MLflow: creates the run that is missing, sends what is new."
   @spec trial_to_mlflow(String.t(), keyword) :: result
   def trial_to_mlflow(trial_id, opts \\ []) do
-    span(:sync_trial_to_mlflow, trial_id, opts, fn instance ->
-      with {:ok, trial} <- instance.config.store.fetch_trial(instance, trial_id),
-           do: Exchange.trial(instance, trial, :push)
-    end)
+    span(:sync_trial_to_mlflow, trial_id, opts, &Exchange.trial(&1, trial_id, :push))
   end
 
   @doc """
@@ -44,10 +41,11 @@ defmodule MLflow.Sync do
   def mlflow_to_trial(mlflow_run_id, opts \\ []) do
     span(:sync_mlflow_to_trial, mlflow_run_id, opts, fn instance ->
       with {:ok, run} <- Instance.request(instance, {:get_run, mlflow_run_id}),
-           {:ok, record} <- instance.config.store.fetch_run(instance, run.run_id),
-           {:ok, trial} <- WholeExperiment.linked_trial(instance, run, record),
+           tagged = run.tags[Config.trial_tag(instance.config)],
+           {:ok, [{record, trial, _unsynced?}]} <-
+             instance.config.store.local_sides(instance, [{run.run_id, tagged}]),
            {:ok, report} <- pull(instance, run, record, trial) do
-        {:ok, Map.update!(report, "requests", &(&1 + 1))}
+        {:ok, Report.add_requests(report, 1)}
       end
     end)
   end
@@ -69,9 +67,8 @@ defmodule MLflow.Sync do
   @spec create_run(String.t(), String.t() | integer, keyword) :: result
   def create_run(trial_id, experiment_id, opts \\ []) do
     span(:create_run, trial_id, opts, fn instance ->
-      with {:ok, trial} <- instance.config.store.fetch_trial(instance, trial_id),
-           {:ok, experiment_id} <- Experiments.resolve(instance, experiment_id),
-           do: Exchange.trial(instance, trial, :push, experiment_id: experiment_id)
+      with {:ok, experiment_id} <- Experiments.resolve(instance, experiment_id),
+           do: Exchange.trial(instance, trial_id, :push, experiment_id: experiment_id)
     end)
   end
 
@@ -86,8 +83,32 @@ defmodule MLflow.Sync do
     end)
   end
 
-  defp pull(instance, run, record, nil), do: WholeExperiment.mirror(instance, run, record)
-  defp pull(instance, run, _record, trial), do: Exchange.trial(instance, trial, :pull, run: run)
+  @doc """
+  What `trial_to_mlflow/2` would do, field by field; nothing is written, here or there.
+
+      {:ok, %{"creates" => true, "changes" => changes}} = MLflow.Sync.plan("t1")
+
+  `"changes"` lists maps of `"side"` (`"push"` or `"pull"`), `"field"`, `"key"`, `"from"` and `"to"`;
+  `"conflicts"` what both sides changed.
+  """
+  @spec plan(String.t(), keyword) :: result
+  def plan(trial_id, opts \\ []) do
+    with {:ok, instance} <- Instance.fetch_enabled(opts),
+         do: Plan.trial(instance, trial_id, :push)
+  end
+
+  @doc "What `experiment/2` would do: a plan as `plan/2` makes it for each run that is not in step."
+  @spec plan_experiment(String.t() | integer, keyword) :: {:ok, [map]} | {:error, Error.t()}
+  def plan_experiment(experiment_id, opts \\ []) do
+    with {:ok, instance} <- Instance.fetch_enabled(opts),
+         do: Plan.experiment(instance, experiment_id)
+  end
+
+  # Whoever asks for a run by its id wants all of it, late points included.
+  defp pull(instance, run, record, nil), do: Mirror.put_with_history(instance, run, record)
+
+  defp pull(instance, run, _record, trial),
+    do: Exchange.trial(instance, trial.id, :pull, run: run, history: :all)
 
   defp span(action, target, opts, fun) do
     with {:ok, instance} <- Instance.fetch_enabled(opts) do

@@ -26,16 +26,6 @@ defmodule MLflow.Store.Embedded do
   def close(%Instance{store: store}), do: Native.store_close(store)
 
   @impl true
-  def fetch_trial(instance, id) do
-    with {:ok, row} <- fetch_trial_row(instance, id),
-         do: {:ok, to_trial(row, instance.config)}
-  end
-
-  @impl true
-  def load_points(instance, trial, watermark),
-    do: call(instance, {:points_after, trial.id, watermark, nil})
-
-  @impl true
   def load_for_sync(instance, id) do
     case call(instance, {:load_for_sync, id, @points_at_once}) do
       {:ok, nil} ->
@@ -141,17 +131,14 @@ defmodule MLflow.Store.Embedded do
   end
 
   @impl true
-  def fetch_run_by_trial(instance, trial_id),
-    do: find(instance, "mlflow_runs", "model_trial_id", trial_id)
+  def unlink_run(instance, %Trial{id: id}), do: call(instance, {:unlink_run, id})
 
   @impl true
-  def fetch_run(instance, run_id), do: find(instance, "mlflow_runs", "mlflow_run_id", run_id)
+  def run_ids_in_experiment(instance, experiment_id),
+    do: call(instance, {:run_ids_in_experiment, experiment_id})
 
   @impl true
-  def runs_in_experiment(instance, experiment_id) do
-    with {:ok, rows} <- call(instance, {:runs_in_experiment, experiment_id}),
-         do: {:ok, Enum.map(rows, &Row.load(&1, "mlflow_runs"))}
-  end
+  def in_step(instance, runs), do: call_large(instance, {:in_step, runs})
 
   @impl true
   def put_experiment(instance, attrs) do

@@ -1,189 +1,121 @@
 defmodule MLflow.Sync.WholeExperiment do
   @moduledoc false
   # An experiment compared as a whole: its runs come in pages of `runs/search`, never one by one,
-  # and only what differs costs a request more.
+  # and only what differs is looked at, or costs a request more.
 
-  alias MLflow.{Config, Error, Experiment, Experiments, Instance, Run, RunRecord, Trial}
-  alias MLflow.Sync.Exchange
+  alias MLflow.{Error, Experiment, Experiments, Instance, Run}
+  alias MLflow.Sync.{Exchange, Mirror, Report, RunPages, Tally}
 
-  @page 1_000
-
-  @spec sync(Instance.t(), String.t() | integer) :: {:ok, map} | {:error, Error.t()}
+  @spec sync(Instance.t(), String.t() | integer) :: {:ok, Report.t()} | {:error, Error.t()}
   def sync(%Instance{} = instance, experiment) do
-    store = instance.config.store
-
     with {:ok, id} <- Experiments.resolve(instance, experiment),
          {:ok, found} <- Instance.request(instance, {:get_experiment, id}),
          {:ok, _} <- Experiments.record(instance, found),
-         {:ok, runs, pages} <- runs(instance, id),
-         {:ok, records} <- store.runs_in_experiment(instance, id),
-         {:ok, outcomes} <- compare(instance, runs, records),
-         {:ok, new} <- push_new(instance, found) do
-      outcomes = outcomes ++ missing(records, runs) ++ new
-      verdict(report(id, runs, outcomes, pages + 1))
+         {:ok, tally} <-
+           RunPages.reduce(instance, id, Tally.new(id, 1), &compare(instance, &1, &2)),
+         {:ok, tally} <- look_for_missing(instance, tally),
+         {:ok, tally} <- push_new(instance, found, tally),
+         {:ok, tally} <- check_counts(instance, found, tally) do
+      Tally.verdict(tally)
     end
   end
 
-  # Pages are by offset on the server: a run that moved while we paged may come twice.
-  defp runs(instance, id, token \\ nil, runs \\ %{}, pages \\ 0) do
-    search = %{
-      filter: nil,
-      max_results: @page,
-      order_by: ["attributes.start_time ASC"],
-      view_type: :all,
-      page_token: token
-    }
+  defp compare(instance, page, tally) do
+    tally = Tally.add_page(tally, page.seen)
 
-    with {:ok, {items, next}} <- Instance.request(instance, {:search_runs, [id], search}) do
-      known = map_size(runs)
-      runs = Enum.into(items, runs, &{&1.run_id, &1})
+    with {:ok, differing} <- RunPages.differing(instance, page),
+         {:ok, outcomes} <- exchange(instance, differing) do
+      {:ok, Tally.add(tally, outcomes)}
+    end
+  end
 
-      cond do
-        next == nil -> {:ok, Map.values(runs), pages + 1}
-        map_size(runs) > known -> runs(instance, id, next, runs, pages + 1)
-        true -> {:error, endless_paging()}
+  # Runs without a trial are recorded in one write, the others brought in step one by one.
+  defp exchange(instance, differing) do
+    {mirrored, linked} =
+      Enum.split_with(differing, &(&1.trial == nil or &1.run.lifecycle_stage == :deleted))
+
+    with {:ok, reports} <-
+           Mirror.put_all(instance, Enum.map(mirrored, &{&1.run, &1.record, &1.digest})) do
+      outcomes = Enum.map(reports, &{&1["mlflow_run_id"], {:ok, &1}})
+      {:ok, outcomes ++ in_parallel(instance, linked, &exchange_one(instance, &1))}
+    end
+  end
+
+  defp exchange_one(instance, differing) do
+    opts = [run: differing.run, digest: differing.digest]
+
+    result =
+      if differing.unsynced?,
+        do: Exchange.trial(instance, differing.trial.id, :both, opts),
+        else: Exchange.side(instance, side(differing), :both, opts)
+
+    {differing.run.run_id, result}
+  end
+
+  defp side(%{trial: trial, record: record}) do
+    reached = (record && record.points_seq) || 0
+    %{trial: trial, record: record, points: [], points_seq: reached, more?: false}
+  end
+
+  # Runs that are recorded here and did not come: each is asked for by itself, since a page that
+  # moved while we paged may have hidden it.
+  defp look_for_missing(instance, tally) do
+    with {:ok, known} <- instance.config.store.run_ids_in_experiment(instance, tally.id) do
+      missing = Enum.reject(known, &Tally.seen?(tally, &1))
+      {:ok, Tally.add(tally, in_parallel(instance, missing, &ask_for(instance, &1)))}
+    end
+  end
+
+  defp ask_for(instance, run_id) do
+    result =
+      with {:ok, %Run{} = run} <- Instance.request(instance, {:get_run, run_id}),
+           {:ok, [{record, trial, _}]} <-
+             instance.config.store.local_sides(instance, [{run_id, nil}]),
+           {:ok, report} <- bring_in_step(instance, run, record, trial) do
+        {:ok, Report.add_requests(report, 1)}
+      else
+        {:error, %Error{kind: :not_found}} -> {:error, gone(run_id)}
+        error -> error
       end
-    end
+
+    {run_id, result}
   end
 
-  defp endless_paging do
-    message = "the server promises further pages of runs, and sends none that are new"
-    Error.new(:bad_response, "runs/search", message, retryable: true)
-  end
-
-  defp compare(instance, runs, records) do
-    by_run_id =
-      for %RunRecord{mlflow_run_id: id} = record <- records, id, into: %{}, do: {id, record}
-
-    in_parallel(instance, runs, &compare_one(instance, &1, by_run_id[&1.run_id]))
-  end
-
-  defp compare_one(instance, run, record) do
-    with {:ok, trial} <- linked_trial(instance, run, record) do
-      cond do
-        trial == nil -> mirror(instance, run, record)
-        run.lifecycle_stage == :deleted -> mirror(instance, run, record)
-        true -> Exchange.trial(instance, trial, :both, run: run)
-      end
-    end
-    |> outcome(run.run_id)
-  end
-
-  @doc """
-  The trial a run belongs to: the one its record is linked to or, for a run without a record, the
-  one that its tag names and that has no run yet.
-  """
-  @spec linked_trial(Instance.t(), Run.t(), RunRecord.t() | nil) ::
-          {:ok, Trial.t() | nil} | {:error, Error.t()}
-  def linked_trial(instance, _run, %RunRecord{model_trial_id: id}) when id != nil,
-    do: optional(instance.config.store.fetch_trial(instance, id))
-
-  def linked_trial(instance, run, _record) do
-    store = instance.config.store
-
-    with id when id != nil <- run.tags[Config.trial_tag(instance.config)],
-         {:ok, %Trial{} = trial} <- optional(store.fetch_trial(instance, id)),
-         {:ok, linked} <- store.fetch_run_by_trial(instance, trial.id) do
-      taken? = linked != nil and linked.mlflow_run_id not in [nil, run.run_id]
-      {:ok, if(taken?, do: nil, else: trial)}
+  defp bring_in_step(instance, run, record, trial) do
+    if trial == nil or run.lifecycle_stage == :deleted do
+      with {:ok, [report]} <- Mirror.put_all(instance, [{run, record, nil}]), do: {:ok, report}
     else
-      nil -> {:ok, nil}
-      other -> other
+      Exchange.trial(instance, trial.id, :both, run: run)
     end
   end
 
-  defp optional({:error, %Error{kind: :not_found}}), do: {:ok, nil}
-  defp optional(answer), do: answer
+  defp gone(id) do
+    message = "run #{id} is gone from MLflow; MLflow.Runs.unlink/2 lets its trial get a new one"
+    Error.new(:not_found, "experiment", message)
+  end
 
-  @doc "Writes a run that has no trial of ours into its record."
-  @spec mirror(Instance.t(), Run.t(), RunRecord.t() | nil) :: {:ok, map} | {:error, Error.t()}
-  def mirror(instance, run, record) do
-    attrs = RunRecord.from_run(run)
+  defp push_new(instance, %Experiment{experiment_id: id} = experiment, tally) do
+    with {:ok, trials} <- Experiments.trials_without_run(instance, experiment) do
+      outcomes =
+        in_parallel(instance, trials, fn trial ->
+          {trial.id, Exchange.trial(instance, trial.id, :push, experiment_id: id)}
+        end)
 
-    if record != nil and RunRecord.holds?(record, attrs) do
-      {:ok, mirrored(run, 0)}
-    else
-      attrs = Map.put(attrs, :synced_at, MLflow.Metric.now())
-      with {:ok, _} <- instance.config.store.put_run(instance, attrs), do: {:ok, mirrored(run, 1)}
+      {:ok, Tally.add(tally, outcomes)}
     end
   end
 
-  defp mirrored(run, pulled) do
-    %{
-      "mlflow_run_id" => run.run_id,
-      "creation" => "not_needed",
-      "pushed" => 0,
-      "pulled" => pulled,
-      "conflicts" => [],
-      "duplicates" => [],
-      "requests" => 0,
-      "writes" => 0
-    }
-  end
-
-  # A run that vanished from the server (deleted runs still come in the search).
-  defp missing(records, runs) do
-    seen = MapSet.new(runs, & &1.run_id)
-
-    for %RunRecord{mlflow_run_id: id} <- records, id != nil, not MapSet.member?(seen, id) do
-      message = "run #{id} is gone from MLflow; MLflow.Runs.unlink/2 lets its trial get a new one"
-      outcome({:error, Error.new(:not_found, "experiment", message)}, id)
-    end
-  end
-
-  # Trials that name no experiment belong to the default one.
-  defp push_new(instance, %Experiment{experiment_id: id} = experiment) do
-    ids = if Experiments.default?(instance, experiment), do: [id, nil], else: [id]
-
-    with {:ok, trials} <- instance.config.store.trials_without_run(instance, ids) do
-      in_parallel(instance, trials, fn trial ->
-        instance |> Exchange.trial(trial, :push, experiment_id: id) |> outcome(trial.id)
-      end)
+  # Whatever went wrong unseen would show here: a run without a record, or a trial without a run,
+  # that is not among the failures.
+  defp check_counts(instance, experiment, tally) do
+    with {:ok, recorded} <- instance.config.store.run_ids_in_experiment(instance, tally.id),
+         {:ok, waiting} <- Experiments.trials_without_run(instance, experiment) do
+      {:ok, Tally.check(tally, recorded, Enum.map(waiting, & &1.id))}
     end
   end
 
   defp in_parallel(instance, items, fun) do
     options = [max_concurrency: instance.config.concurrency, timeout: :infinity, ordered: false]
-    {:ok, items |> Task.async_stream(fun, options) |> Enum.map(fn {:ok, outcome} -> outcome end)}
-  end
-
-  defp outcome(result, id), do: {id, result}
-
-  defp report(id, runs, outcomes, requests) do
-    done = for {_id, {:ok, summary}} <- outcomes, do: summary
-    failed = for {id, {:error, error}} <- outcomes, do: {id, error}
-    changed? = &(&1["pushed"] + &1["pulled"] > 0 or &1["creation"] == "created")
-
-    %{
-      "experiment_id" => id,
-      "runs" => length(runs),
-      "synced" => Enum.count(done, changed?),
-      "unchanged" => Enum.count(done, &(not changed?.(&1))),
-      "pushed" => Enum.count(done, &(&1["pushed"] > 0 or &1["creation"] == "created")),
-      "pulled" => Enum.count(done, &(&1["pulled"] > 0)),
-      "failed" => Enum.map(failed, fn {id, error} -> Map.put(Error.to_map(error), "id", id) end),
-      "conflicts" => Enum.flat_map(done, & &1["conflicts"]),
-      "requests" => requests + total(done, "requests"),
-      "writes" => total(done, "writes")
-    }
-  end
-
-  defp total(summaries, key), do: summaries |> Enum.map(& &1[key]) |> Enum.sum()
-
-  # One bad run fails alone. What trying again may mend makes the whole job try again, which is
-  # harmless: what is in step by then costs nothing.
-  defp verdict(%{"failed" => failed} = report) do
-    case Enum.find(failed, & &1["retryable"]) do
-      nil ->
-        {:ok, report}
-
-      first ->
-        error = Error.from_map(first)
-
-        message =
-          "#{length(failed)} of #{report["runs"]} runs failed, the first with: #{error.message}"
-
-        {:error, %Error{error | operation: "experiment", message: message}}
-    end
+    items |> Task.async_stream(fun, options) |> Enum.map(fn {:ok, outcome} -> outcome end)
   end
 end

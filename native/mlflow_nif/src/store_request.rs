@@ -7,13 +7,13 @@ use mlflow_store::runs::{self, Claim, ClaimOutcome, RunRef};
 use mlflow_store::sides::{self, RemoteRun, RunSide, TrialSide};
 use mlflow_store::tables::{self, Table};
 use mlflow_store::{
-    Connection, Filter, Order, Point, Record, RecordedPoint, Result, StoreError, experiments,
+    Connection, Filter, Order, Point, Record, RecordedPoint, Result, Seen, StoreError, experiments,
     points, record, trials,
 };
 use rustler::{Encoder, Env, NifMap, NifTaggedEnum, NifUnitEnum, Term};
 use serde_json::Value;
 
-use crate::reply::{Answer, answer};
+use crate::reply::{Answer, answer, done};
 use crate::terms::{Json, MetricValueTerm, PointTerm, RowEncoder};
 
 /// `{key, value, step or nil, timestamp or nil}`: a point as it is reported.
@@ -49,7 +49,9 @@ pub enum StoreRequest {
     PutRuns(Vec<Json>),
     SettleSync(SettledTerm),
     PutSyncError(String, Json),
-    RunsInExperiment(String),
+    UnlinkRun(String),
+    RunIdsInExperiment(String),
+    InStep(Vec<Seen>),
     FindExperiment(String),
 
     // Jobs.
@@ -136,7 +138,9 @@ impl StoreRequest {
                 let trial = RunRef::Trial(&trial_id);
                 row_answer(runs::record_error(conn, trial, error.0, now))
             }
-            Self::RunsInExperiment(id) => rows_answer(runs::in_experiment(conn, &id)),
+            Self::UnlinkRun(trial) => done(runs::unlink(conn, &trial, now)),
+            Self::RunIdsInExperiment(id) => answer(runs::ids_in_experiment(conn, &id)),
+            Self::InStep(seen) => answer(mlflow_store::in_step(conn, &seen)),
             Self::FindExperiment(id) => found_answer(experiments::find(conn, &id)),
 
             Self::InsertJobs(new) => {

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use mlflow_core::model::{Page, Run};
+use mlflow_core::model::{LifecycleStage, Page, Run};
 use rustler::{Resource, ResourceArc};
 
 use crate::terms::RunTerm;
@@ -16,6 +16,7 @@ pub struct RunsPage {
 impl Resource for RunsPage {}
 
 /// The page, each of its runs as `{run_id, the value of our tag, digest}`, and the next page's token.
+/// A deleted run is no trial's any more, whatever its tag says.
 pub type Survey = (
     ResourceArc<RunsPage>,
     Vec<(String, Option<String>, i64)>,
@@ -24,7 +25,8 @@ pub type Survey = (
 
 pub fn survey(page: Page<Run>, tag: &str) -> Survey {
     let seen = page.items.iter().map(|run| {
-        let tagged = run.tags.get(tag).cloned();
+        let is_deleted = run.lifecycle_stage == LifecycleStage::Deleted;
+        let tagged = run.tags.get(tag).filter(|_| !is_deleted).cloned();
         (run.run_id.clone(), tagged, run.digest())
     });
     let seen = seen.collect();

@@ -26,6 +26,7 @@
 
 mod codec;
 mod error;
+mod in_step;
 mod raw;
 mod schema;
 mod store;
@@ -42,6 +43,7 @@ pub mod tables;
 pub mod trials;
 
 pub use error::{ErrorKind, Result, StoreError};
+pub use in_step::{Seen, in_step};
 pub use points::{Point, RecordedPoint, Unsent};
 pub use raw::{Cell, RawRow};
 pub use record::{Filter, Order, Record};

@@ -3,12 +3,12 @@
 //! Creating a run is not idempotent, so whoever is about to do it first claims the trial. A claim
 //! that was neither released nor followed by a run means that nobody knows whether the run exists.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use serde_json::Value;
 
 use crate::error::{ErrorKind, Result, StoreError};
 use crate::owner;
-use crate::record::{self, Bump, Filter, Record};
+use crate::record::{self, Bump, Record};
 use crate::tables::MLFLOW_RUNS;
 use crate::transaction::transaction;
 use crate::trials;
@@ -190,17 +190,33 @@ pub fn by_run_id(conn: &Connection, mlflow_run_id: &str) -> Result<Option<Record
     record::get(conn, &MLFLOW_RUNS, "mlflow_run_id", mlflow_run_id)
 }
 
-/// Every run of the experiment, and every claim to create one there, oldest first.
-pub fn in_experiment(conn: &Connection, mlflow_experiment_id: &str) -> Result<Vec<Record>> {
-    let column = (
-        "mlflow_experiment_id".to_owned(),
-        mlflow_experiment_id.into(),
-    );
-    let filter = Filter {
-        equals: Record::from_iter([column]),
-        ..Filter::default()
-    };
-    record::list(conn, &MLFLOW_RUNS, &filter)
+/// Parts a trial from its run, so that its next sync creates a new one. What both agreed on, and
+/// where the run keeps its artifacts, goes with the link; the record of the run stays.
+pub fn unlink(conn: &Connection, model_trial_id: &str, now: i64) -> Result<()> {
+    transaction(conn, |conn| {
+        let sql = "UPDATE model_trials SET mlflow_run_id = NULL, updated_at = ?2, \
+                   artifact_uri = CASE WHEN artifact_uri IN \
+                     (SELECT artifact_uri FROM mlflow_runs WHERE model_trial_id = ?1) \
+                   THEN NULL ELSE artifact_uri END WHERE id = ?1";
+        conn.prepare_cached(sql)?
+            .execute(params![model_trial_id, now])?;
+        let sql = "UPDATE mlflow_runs SET model_trial_id = NULL, base = NULL, digest = NULL, \
+                   points_seq = NULL, updated_at = ?2 WHERE model_trial_id = ?1";
+        conn.prepare_cached(sql)?
+            .execute(params![model_trial_id, now])?;
+        Ok(())
+    })
+}
+
+/// The ids of the experiment's runs, claims without a run left out.
+pub fn ids_in_experiment(conn: &Connection, mlflow_experiment_id: &str) -> Result<Vec<String>> {
+    let sql = "SELECT mlflow_run_id FROM mlflow_runs \
+               WHERE mlflow_experiment_id = ? AND mlflow_run_id IS NOT NULL";
+    let mut statement = conn.prepare_cached(sql)?;
+    let ids = statement
+        .query_map([mlflow_experiment_id], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(ids)
 }
 
 impl Claim {

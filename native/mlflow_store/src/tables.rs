@@ -214,6 +214,7 @@ pub static MLFLOW_RUNS: Table = Table {
         text("model_trial_id").unique(),
         text("model_run_id"),
         text("base"),
+        integer("digest"),
         integer("points_seq"),
         text("claimed_by"),
         integer("claimed_until"),

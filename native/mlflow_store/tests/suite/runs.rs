@@ -1,5 +1,5 @@
 use mlflow_store::runs::{self, Claim, ClaimOutcome, RunRef};
-use mlflow_store::{Connection, ErrorKind, Filter, Record, record, tables::MLFLOW_RUNS};
+use mlflow_store::{Connection, ErrorKind, Filter, Record, record, tables::MLFLOW_RUNS, trials};
 use serde_json::{Value, json};
 
 use crate::support::{T, record as row, with_conn};
@@ -251,18 +251,58 @@ fn errors_are_recorded_by_either_id() {
 }
 
 #[test]
-fn an_experiment_lists_its_runs() {
+fn an_experiment_lists_the_ids_of_its_runs() {
     with_conn(|conn| {
         for (run, experiment) in [("a", "1"), ("b", "2"), ("c", "1")] {
             let run = json!({"mlflow_run_id": run, "mlflow_experiment_id": experiment});
             runs::put(conn, row(run), T)?;
         }
-        let runs = runs::in_experiment(conn, "1")?;
-        let names: Vec<_> = runs
-            .iter()
-            .map(|run| run["mlflow_run_id"].as_str().unwrap())
-            .collect();
-        assert_eq!(names, ["a", "c"]);
+        runs::claim(conn, &claim("nobody yet", T))?;
+        assert_eq!(runs::ids_in_experiment(conn, "1")?, ["a", "c"]);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_parted_trial_may_get_another_run() {
+    with_conn(|conn| {
+        let trial = json!({"id": "t", "trial_id": "1", "artifact_uri": "s3://ours"});
+        trials::create(conn, row(trial), &[], T)?;
+        let run = json!({"mlflow_run_id": "r", "model_trial_id": "t", "base": "{}", "digest": 5,
+                         "points_seq": 3, "params": {"lr": "1"}});
+        runs::put(conn, row(run), T)?;
+        trials::link(conn, "t", "r", None)?;
+
+        runs::unlink(conn, "t", T + 1)?;
+        let left = runs::by_run_id(conn, "r")?.unwrap();
+        for column in ["model_trial_id", "base", "digest", "points_seq"] {
+            assert_eq!(left[column], Value::Null, "{column}");
+        }
+        assert_eq!(left["params"], json!({"lr": "1"}));
+        let trial = trials::find(conn, "t")?.unwrap();
+        assert_eq!(trial["mlflow_run_id"], Value::Null);
+        assert_eq!(trial["artifact_uri"], "s3://ours");
+        assert!(matches!(
+            runs::claim(conn, &claim("a", T + 2))?,
+            ClaimOutcome::Fresh(_)
+        ));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_parted_trial_does_not_keep_its_runs_artifacts() {
+    with_conn(|conn| {
+        trials::create(conn, row(json!({"id": "t", "trial_id": "1"})), &[], T)?;
+        let run = json!({"mlflow_run_id": "r", "model_trial_id": "t", "artifact_uri": "s3://r"});
+        runs::put(conn, row(run), T)?;
+        trials::link(conn, "t", "r", Some("s3://r"))?;
+
+        runs::unlink(conn, "t", T + 1)?;
+        assert_eq!(
+            trials::find(conn, "t")?.unwrap()["artifact_uri"],
+            Value::Null
+        );
         Ok(())
     });
 }
