@@ -23,9 +23,10 @@ defmodule MLflow.SyncWorker do
   ## What becomes of an error
 
   What may pass (a dead server, a timeout) is tried again with jittered exponential backoff. What
-  asks to wait (429, `Retry-After`) is snoozed for that long, and the attempt does not count. What
-  trying again cannot mend (gone, invalid, forbidden, disabled) cancels the job, which keeps the
-  error.
+  asks to wait (429, `Retry-After`) is snoozed for that long, and the attempt does not count; so is
+  what finds that the server has not answered for a while (`MLflow.Client.limits/1`), until it is
+  tried again. What trying again cannot mend (gone, invalid, forbidden, disabled) cancels the job,
+  which keeps the error.
   """
 
   alias MLflow.{Error, Instance, Sync}

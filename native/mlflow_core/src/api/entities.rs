@@ -238,6 +238,8 @@ mod tests {
             "Param value 'xyz' had length 7000, which exceeded length limit of 6000",
             "Changing param values is not allowed. Param with key='batch_limit' was already logged \
              with value='too many' for run ID='0123'.",
+            "Changing param values is not allowed. Params were already logged='[{'key': 'limit', \
+             'old_value': 'too many', 'new_value': 'at most 5'}]' for run ID='0123'.",
             "Invalid value \"at most 10\" for parameter 'metrics[0].timestamp' supplied",
             "Exceeded the number of params allowed per run: 200",
             "Got invalid value nan for metric",
