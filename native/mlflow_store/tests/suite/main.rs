@@ -4,6 +4,7 @@
 
 mod crash;
 mod experiments;
+mod history;
 mod jobs;
 mod points;
 mod records;
