@@ -31,7 +31,7 @@ defmodule MLflow do
       MLflow.Client.health(name: MyApp.MLflow)
   """
 
-  alias MLflow.{Config, Error, Instance}
+  alias MLflow.{Config, Error, History, Instance}
 
   @doc """
   Starts an instance; see `MLflow.Config` for the options.
@@ -88,6 +88,29 @@ defmodule MLflow do
          do: MLflow.Experiments.default(instance)
   end
 
+  @doc """
+  What was synchronised, newest first: one `MLflow.SyncAttempt` per attempt, however it ended.
+
+      {:ok, failed} = MLflow.history(result: :cancel, since: DateTime.add(DateTime.utc_now(), -3600))
+
+  Options: `trial:` (`id` or `trial_id`), `run:`, `target:` (as it was named in the call), `action:`,
+  `result:`, `since:` (`DateTime` or ms), `limit:` (100), `name:`. History is kept for
+  `history_retention` seconds.
+  """
+  @spec history(keyword) :: {:ok, [MLflow.SyncAttempt.t()]} | {:error, Error.t()}
+  defdelegate history(opts \\ []), to: History, as: :attempts
+
+  @doc """
+  What was changed on both sides, newest first, with both values and the winner.
+
+      {:ok, [%MLflow.Conflict{field: "status"} | _]} = MLflow.conflicts(trial: "t1")
+
+  Options: `trial:` (`id` or `trial_id`), `run:`, `field:`, `since:` (`DateTime` or ms), `limit:`
+  (100), `name:`. Conflicts are kept as long as the attempt that met them.
+  """
+  @spec conflicts(keyword) :: {:ok, [MLflow.Conflict.t()]} | {:error, Error.t()}
+  defdelegate conflicts(opts \\ []), to: History
+
   @doc "The configuration of a running instance; secrets do not show when it is inspected."
   @spec config!(keyword) :: Config.t()
   def config!(opts \\ []), do: opts |> Instance.fetch() |> Error.bang!() |> Map.fetch!(:config)
@@ -100,7 +123,7 @@ defmodule MLflow do
 
   defp children(config) do
     [%{id: Instance, start: {Instance, :start_link, [config]}, shutdown: 10_000}] ++
-      config.queue.children(config) ++ scheduler(config)
+      config.queue.children(config) ++ [{History.Pruner, config}] ++ scheduler(config)
   end
 
   defp scheduler(%Config{enabled: true, auto_sync: true, sync_interval: seconds} = config)

@@ -103,6 +103,14 @@ defmodule MLflow.Error do
   def bang!({:error, %__MODULE__{} = error}), do: raise(error)
 
   @doc false
+  # What becomes of an attempt that ended with this error: a later one, one after the time that was
+  # asked for, or none.
+  @spec verdict(t) :: :error | :snooze | :cancel
+  def verdict(%__MODULE__{retry_after: ms}) when ms != nil, do: :snooze
+  def verdict(%__MODULE__{retryable: true}), do: :error
+  def verdict(%__MODULE__{}), do: :cancel
+
+  @doc false
   # What a job keeps of its error: JSON-ready, and read back by `from_map/1`.
   def to_map(%__MODULE__{} = error) do
     %{

@@ -7,7 +7,7 @@ defmodule MLflow.Runs do
       {:ok, runs} = MLflow.Runs.list(where: %{mlflow_experiment_id: "1"})
   """
 
-  alias MLflow.{Error, ExperimentRecord, Instance, RunRecord}
+  alias MLflow.{Error, ExperimentRecord, Instance, Metric, RunRecord, Value}
   alias MLflow.Store.{Embedded, Listing}
 
   @type result(value) :: {:ok, value} | {:error, Error.t()}
@@ -31,6 +31,32 @@ defmodule MLflow.Runs do
   @doc "Experiment records, oldest first. Options as for `MLflow.Trials.list/1`."
   @spec experiments(keyword) :: result([ExperimentRecord.t()])
   def experiments(opts \\ []), do: Listing.list("mlflow_experiments", opts)
+
+  @doc """
+  The points that were brought here of a run, of one metric or of all, by key, step and time. Of a
+  run with a trial these are the trial's: see `MLflow.Trials.history/3`.
+
+      {:ok, [%MLflow.Metric{} | _]} = MLflow.Runs.history(run_id, :loss)
+
+  A run of which nothing is known here is a `:not_found` error.
+  """
+  @spec history(String.t(), atom | String.t() | nil, keyword) :: result([Metric.t()])
+  def history(mlflow_run_id, key \\ nil, opts \\ []) do
+    key = if key, do: Value.key(key)
+
+    with {:ok, instance} <- Instance.fetch(opts),
+         {:ok, points} <- Embedded.call(instance, {:run_point_history, mlflow_run_id, key}),
+         {:ok, _} <- known(points, mlflow_run_id, opts) do
+      {:ok,
+       for {key, value, step, timestamp} <- points do
+         %Metric{key: key, value: value, step: step, timestamp: timestamp}
+       end}
+    end
+  end
+
+  # The points may have come before the record.
+  defp known([], mlflow_run_id, opts), do: get(mlflow_run_id, opts)
+  defp known(points, _mlflow_run_id, _opts), do: {:ok, points}
 
   @doc """
   Parts a trial (by `id` or `trial_id`) from its run, so that its next sync creates a new one.

@@ -11,7 +11,16 @@ defmodule MLflow.Store do
   come back as a local change: the base that is saved with it already counts it as agreed.
   """
 
-  alias MLflow.{Config, Error, ExperimentRecord, Instance, RunRecord, Trial}
+  alias MLflow.{
+    Config,
+    Conflict,
+    Error,
+    ExperimentRecord,
+    Instance,
+    RunRecord,
+    SyncAttempt,
+    Trial
+  }
 
   @type ok :: :ok | {:error, Error.t()}
   @type result(value) :: {:ok, value} | {:error, Error.t()}
@@ -47,6 +56,26 @@ defmodule MLflow.Store do
           points_seq: integer,
           more?: boolean
         }
+
+  @typedoc """
+  An attempt of a sync: the fields of `MLflow.SyncAttempt` that are known, `started_at` in ms, and
+  `model_trial_id` as the caller named the trial. Numbers that are not given are 0.
+  """
+  @type attempt :: %{
+          required(:action) => atom,
+          required(:target) => String.t(),
+          required(:direction) => :push | :pull | :both,
+          required(:result) => :ok | :error | :snooze | :cancel,
+          required(:started_at) => integer,
+          required(:duration_ms) => non_neg_integer,
+          optional(atom) => term
+        }
+
+  @typedoc """
+  Which attempts or conflicts: `:action`, `:target`, `:result`, `:field` and `:run` by their names,
+  `:trial` by `id` or `trial_id`, those since `:since` (ms), and no more than `:limit`. `nil` is any.
+  """
+  @type filter :: %{optional(atom) => String.t() | integer | nil}
 
   @doc "Opens what the store needs; the handle is kept in the instance."
   @callback open(Config.t()) :: result(term)
@@ -111,6 +140,22 @@ defmodule MLflow.Store do
             ]) :: result([String.t()])
 
   @callback put_experiment(Instance.t(), attrs :: map) :: result(ExperimentRecord.t())
+
+  @doc "Keeps points of a run that has no trial here, and answers how many are new."
+  @callback put_run_points(Instance.t(), mlflow_run_id :: String.t(), [MLflow.Metric.point()]) ::
+              result(new_points :: non_neg_integer)
+
+  @doc "Keeps an attempt of a sync and the conflicts it met, as its report has them."
+  @callback record_sync(Instance.t(), attempt, conflicts :: [%{String.t() => term}]) :: ok
+
+  @doc "Attempts, newest first."
+  @callback sync_history(Instance.t(), filter) :: result([SyncAttempt.t()])
+
+  @doc "Conflicts, newest first."
+  @callback conflicts(Instance.t(), filter) :: result([Conflict.t()])
+
+  @doc "Deletes the attempts that began before a time (ms), with their conflicts; answers how many."
+  @callback prune_history(Instance.t(), before :: integer) :: result(non_neg_integer)
 
   @doc "An experiment record by its primary key, MLflow's id or its name."
   @callback fetch_experiment(Instance.t(), String.t()) :: result(ExperimentRecord.t() | nil)

@@ -17,12 +17,14 @@ defmodule MLflow.Sync do
   | `"duplicates"` | further runs that carry the trial's tag |
   | `"requests"`, `"writes"` | requests sent, and those among them that write |
 
+  Every attempt is kept in the history: see `MLflow.history/1` and `MLflow.conflicts/1`.
+
   A new finished trial costs 3 requests (`runs/create`, `runs/log-batch`, `runs/update`), a running
   one 2, an unchanged one none.
   """
 
   alias MLflow.{Config, Error, Experiments, Instance, Telemetry}
-  alias MLflow.Sync.{Exchange, Mirror, Plan, Report, WholeExperiment}
+  alias MLflow.Sync.{Exchange, Mirror, Plan, Recorder, Report, WholeExperiment}
 
   @type report :: map
   @type result :: {:ok, report} | {:error, Error.t()}
@@ -30,7 +32,8 @@ defmodule MLflow.Sync do
   @doc "Brings a trial to MLflow: creates the run that is missing, sends what is new."
   @spec trial_to_mlflow(String.t(), keyword) :: result
   def trial_to_mlflow(trial_id, opts \\ []) do
-    span(:sync_trial_to_mlflow, trial_id, opts, &Exchange.trial(&1, trial_id, :push))
+    about = about(:sync_trial_to_mlflow, trial_id, :push, model_trial_id: trial_id)
+    span(about, opts, &Exchange.trial(&1, trial_id, :push))
   end
 
   @doc """
@@ -39,7 +42,9 @@ defmodule MLflow.Sync do
   """
   @spec mlflow_to_trial(String.t(), keyword) :: result
   def mlflow_to_trial(mlflow_run_id, opts \\ []) do
-    span(:sync_mlflow_to_trial, mlflow_run_id, opts, fn instance ->
+    about = about(:sync_mlflow_to_trial, mlflow_run_id, :pull, mlflow_run_id: mlflow_run_id)
+
+    span(about, opts, fn instance ->
       with {:ok, run} <- Instance.request(instance, {:get_run, mlflow_run_id}),
            tagged = run.tags[Config.trial_tag(instance.config)],
            {:ok, [{record, trial, _unsynced?}]} <-
@@ -60,13 +65,16 @@ defmodule MLflow.Sync do
   """
   @spec experiment(String.t() | integer, keyword) :: result
   def experiment(experiment_id, opts \\ []) do
-    span(:sync_experiment, experiment_id, opts, &WholeExperiment.sync(&1, experiment_id))
+    about = about(:sync_experiment, experiment_id, :both)
+    span(about, opts, &WholeExperiment.sync(&1, experiment_id))
   end
 
   @doc "Creates a trial's run in the given experiment, unless the trial has one, and pushes it."
   @spec create_run(String.t(), String.t() | integer, keyword) :: result
   def create_run(trial_id, experiment_id, opts \\ []) do
-    span(:create_run, trial_id, opts, fn instance ->
+    about = about(:create_run, trial_id, :push, model_trial_id: trial_id)
+
+    span(about, opts, fn instance ->
       with {:ok, experiment_id} <- Experiments.resolve(instance, experiment_id),
            do: Exchange.trial(instance, trial_id, :push, experiment_id: experiment_id)
     end)
@@ -75,7 +83,7 @@ defmodule MLflow.Sync do
   @doc "Finds or creates an experiment by name and records it, linked to a model run where given."
   @spec ensure_experiment(String.t(), keyword) :: result
   def ensure_experiment(name, opts \\ []) do
-    span(:ensure_experiment, name, opts, fn instance ->
+    span(about(:ensure_experiment, name, :push), opts, fn instance ->
       attrs = for {:model_run_id, id} <- opts, id != nil, into: %{}, do: {:model_run_id, id}
 
       with {:ok, id} <- Experiments.find_or_create(instance, name, attrs),
@@ -110,10 +118,17 @@ defmodule MLflow.Sync do
   defp pull(instance, run, _record, trial),
     do: Exchange.trial(instance, trial.id, :pull, run: run, history: :all)
 
-  defp span(action, target, opts, fun) do
+  defp about(action, target, direction, ids \\ []),
+    do: Map.new([action: action, target: to_string(target), direction: direction] ++ ids)
+
+  # What a switched off instance refuses was no attempt.
+  defp span(about, opts, fun) do
     with {:ok, instance} <- Instance.fetch_enabled(opts) do
-      metadata = %{name: instance.name, action: action, target: target}
-      Telemetry.span(:sync, metadata, fn -> fun.(instance) end)
+      metadata = %{name: instance.name, action: about.action, target: about.target}
+
+      Recorder.record(instance, about, fn ->
+        Telemetry.span(:sync, metadata, fn -> fun.(instance) end)
+      end)
     end
   end
 end

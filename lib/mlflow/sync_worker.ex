@@ -130,11 +130,12 @@ defmodule MLflow.SyncWorker do
 
   defp verdict({:ok, report}), do: {:ok, report}
 
-  defp verdict({:error, %Error{retry_after: ms} = error}) when ms != nil,
-    do: {:snooze, max(div(ms + 999, 1_000), 1), error}
-
-  defp verdict({:error, %Error{retryable: true} = error}), do: {:error, error}
-  defp verdict({:error, error}), do: {:cancel, error}
+  defp verdict({:error, error}) do
+    case Error.verdict(error) do
+      :snooze -> {:snooze, max(div(error.retry_after + 999, 1_000), 1), error}
+      verdict -> {verdict, error}
+    end
+  end
 
   defp push_job(trial_id) do
     args = %{"trial_id" => string!(trial_id, :trial_id)}

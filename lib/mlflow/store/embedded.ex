@@ -18,6 +18,9 @@ defmodule MLflow.Store.Embedded do
   # A million points that wait must not come at once, nor a whole experiment.
   @points_at_once 50_000
   @rows_at_once 250
+  @pruned_at_once 500
+
+  @history_columns [:action, :target, :result, :field]
 
   @impl true
   def open(%Config{database: path}), do: Native.store_open(path)
@@ -152,6 +155,67 @@ defmodule MLflow.Store.Embedded do
   def fetch_experiment(instance, id) do
     with {:ok, row} <- call(instance, {:find_experiment, id}),
          do: {:ok, Row.load(row, "mlflow_experiments")}
+  end
+
+  @impl true
+  def put_run_points(instance, run_id, points),
+    do: call_large(instance, {:append_run_points, run_id, points})
+
+  @impl true
+  def record_sync(instance, attempt, conflicts) do
+    attempt =
+      attempt
+      |> Map.put(:instance, Atom.to_string(instance.name))
+      |> Map.update(:error, nil, &(&1 && Error.to_map(&1)))
+
+    with {:ok, _} <-
+           call(instance, {:record_sync, attempt, Enum.map(conflicts, &conflict_row/1)}),
+         do: :ok
+  end
+
+  defp conflict_row(conflict) do
+    for {column, value} <-
+          Map.take(conflict, ~w(mlflow_run_id field key local remote winner)),
+        value != nil,
+        into: %{},
+        do: {column, Value.text(value)}
+  end
+
+  @impl true
+  def sync_history(instance, filter),
+    do: history(instance, :sync_history, "sync_attempts", filter)
+
+  @impl true
+  def conflicts(instance, filter), do: history(instance, :conflicts, "sync_conflicts", filter)
+
+  defp history(instance, request, table, filter) do
+    equals = for {column, value} <- filter, column in @history_columns, value, do: {column, value}
+
+    filter = %{
+      instance: Atom.to_string(instance.name),
+      equals: Map.new(equals),
+      trial: filter[:trial],
+      run: filter[:run],
+      since: filter[:since],
+      limit: filter[:limit]
+    }
+
+    with {:ok, rows} <- call(instance, {request, filter}),
+         do: {:ok, Enum.map(rows, &Row.load(&1, table))}
+  end
+
+  @impl true
+  def prune_history(instance, before), do: prune_history(instance, before, 0)
+
+  # In small bites: others want to write, too.
+  defp prune_history(instance, before, pruned) do
+    request = {:prune_history, Atom.to_string(instance.name), before, @pruned_at_once}
+
+    case call(instance, request) do
+      {:ok, @pruned_at_once} -> prune_history(instance, before, pruned + @pruned_at_once)
+      {:ok, last} -> {:ok, pruned + last}
+      error -> error
+    end
   end
 
   # For the parts that work on the embedded store alone: `MLflow.Trials`, `MLflow.ModelRuns`,

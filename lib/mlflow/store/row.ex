@@ -2,20 +2,26 @@ defmodule MLflow.Store.Row do
   @moduledoc false
   # Rows of the embedded store as structs and back. Only names that stand here become atoms.
 
-  alias MLflow.{Error, ExperimentRecord, ModelRun, ModelTrial, RunRecord, Trial, Value}
+  alias MLflow.{Conflict, Error, ExperimentRecord, ModelRun, ModelTrial, RunRecord}
+  alias MLflow.{SyncAttempt, Trial, Value}
 
   @structs %{
     "model_runs" => ModelRun,
     "model_trials" => ModelTrial,
     "mlflow_experiments" => ExperimentRecord,
-    "mlflow_runs" => RunRecord
+    "mlflow_runs" => RunRecord,
+    "sync_attempts" => SyncAttempt,
+    "sync_conflicts" => Conflict
   }
 
   # Columns of doubles, which the store spells as MLflow does where the BEAM has no float.
   @numbers ~w(final_accuracy final_loss best_metric_value best_metric)a
   @spelled %{nan: "NaN", infinity: "Infinity", neg_infinity: "-Infinity"}
 
-  @times ~w(started_at completed_at finished_at inserted_at updated_at synced_at)a
+  @times ~w(started_at completed_at finished_at inserted_at updated_at synced_at at)a
+
+  @actions ~w(sync_trial_to_mlflow sync_mlflow_to_trial sync_experiment create_run
+              ensure_experiment)a
 
   # Experiments are compared by the thousand: names are spelled once.
   @fields Map.new(@structs, fn {table, module} ->
@@ -41,6 +47,11 @@ defmodule MLflow.Store.Row do
   defp load_field(:status, name), do: known(name, Trial.statuses() ++ MLflow.Run.statuses())
   defp load_field(:state, name), do: known(name, ModelRun.states())
   defp load_field(:lifecycle_stage, name), do: known(name, [:active, :deleted])
+  defp load_field(:action, name), do: known(name, @actions)
+  defp load_field(:direction, name), do: known(name, [:push, :pull, :both])
+  defp load_field(:result, name), do: known(name, [:ok, :error, :snooze, :cancel])
+  defp load_field(:winner, name), do: known(name, [:local, :remote])
+  defp load_field(:error, map), do: Error.from_map(map)
   defp load_field(field, value) when field in @numbers, do: value |> Value.number() |> elem(1)
   defp load_field(_field, value), do: value
 

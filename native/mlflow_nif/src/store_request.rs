@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use mlflow_store::history::{self, HistoryFilter};
 use mlflow_store::jobs::{self, JobFilter, JobState, NewJob};
 use mlflow_store::runs::{self, Claim, ClaimOutcome, RunRef};
 use mlflow_store::sides::{self, RemoteRun, RunSide, TrialSide};
@@ -53,6 +54,15 @@ pub enum StoreRequest {
     RunIdsInExperiment(String),
     InStep(Vec<Seen>),
     FindExperiment(String),
+
+    AppendRunPoints(String, Vec<PointTerm>),
+    RunPointHistory(String, Option<String>),
+
+    // The history of syncs.
+    RecordSync(Json, Vec<Json>),
+    SyncHistory(HistoryFilterTerm),
+    Conflicts(HistoryFilterTerm),
+    PruneHistory(String, i64, u32),
 
     // Jobs.
     InsertJobs(Vec<NewJobTerm>),
@@ -143,6 +153,28 @@ impl StoreRequest {
             Self::InStep(seen) => answer(mlflow_store::in_step(conn, &seen)),
             Self::FindExperiment(id) => found_answer(experiments::find(conn, &id)),
 
+            Self::AppendRunPoints(run_id, points) => {
+                let points: Vec<_> = points.into_iter().map(recorded).collect();
+                answer(points::append_of_run(conn, &run_id, &points))
+            }
+            Self::RunPointHistory(run_id, key) => {
+                answer(points::history_of_run(conn, &run_id, key.as_deref()).map(terms))
+            }
+
+            Self::RecordSync(attempt, conflicts) => answer((|| {
+                let conflicts = conflicts.into_iter().map(object).collect::<Result<_>>()?;
+                history::record(conn, object(attempt)?, conflicts)
+            })()),
+            Self::SyncHistory(filter) => {
+                rows_answer((|| history::attempts(conn, &filter.try_into()?))())
+            }
+            Self::Conflicts(filter) => {
+                rows_answer((|| history::conflicts(conn, &filter.try_into()?))())
+            }
+            Self::PruneHistory(instance, before, limit) => {
+                answer(history::prune(conn, &instance, before, limit))
+            }
+
             Self::InsertJobs(new) => {
                 let new = new.into_iter().map(NewJob::from).collect();
                 answer(jobs::insert_all(conn, new, now).map(|inserted| {
@@ -213,6 +245,32 @@ impl TryFrom<FilterTerm> for Filter {
             },
             limit: term.limit,
             offset: term.offset,
+        })
+    }
+}
+
+#[derive(NifMap)]
+#[rustler(decode)]
+pub struct HistoryFilterTerm {
+    instance: String,
+    equals: Json,
+    trial: Option<String>,
+    run: Option<String>,
+    since: Option<i64>,
+    limit: Option<u32>,
+}
+
+impl TryFrom<HistoryFilterTerm> for HistoryFilter {
+    type Error = StoreError;
+
+    fn try_from(term: HistoryFilterTerm) -> Result<Self> {
+        Ok(Self {
+            instance: term.instance,
+            equals: object(term.equals)?,
+            trial: term.trial,
+            run: term.run,
+            since: term.since,
+            limit: term.limit,
         })
     }
 }

@@ -33,6 +33,7 @@ mod store;
 mod transaction;
 
 pub mod experiments;
+pub mod history;
 pub mod jobs;
 pub mod owner;
 pub mod points;

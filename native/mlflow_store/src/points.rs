@@ -144,20 +144,81 @@ pub fn after(conn: &Connection, trial: &str, seq: i64, limit: Option<u32>) -> Re
 /// Every point of the trial, or of one of its metrics, by key, step and time.
 pub fn history(conn: &Connection, trial: &str, key: Option<&str>) -> Result<Vec<RecordedPoint>> {
     let id = owner(conn, trial)?;
-    let condition = if key.is_some() {
-        "trial_id = ?1 AND key = ?2"
+    series(conn, "trial_points", "trial_id", &id, key)
+}
+
+fn series(
+    conn: &Connection,
+    table: &str,
+    column: &str,
+    id: &str,
+    key: Option<&str>,
+) -> Result<Vec<RecordedPoint>> {
+    let of_key = if key.is_some() {
+        "key = ?2"
     } else {
-        "trial_id = ?1 AND ?2 IS NULL"
+        "?2 IS NULL"
     };
     let sql = format!(
-        "SELECT key, value, is_nan, step, timestamp FROM trial_points WHERE {condition} \
-         ORDER BY key, step, timestamp, value"
+        "SELECT key, value, is_nan, step, timestamp FROM {table} \
+         WHERE {column} = ?1 AND {of_key} ORDER BY key, step, timestamp, value"
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let points = statement
         .query_map(params![id, key], RecordedPoint::from_row)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(points)
+}
+
+/// Records points of a run that has no trial here, and answers how many are new.
+pub fn append_of_run(conn: &Connection, run: &str, points: &[RecordedPoint]) -> Result<u64> {
+    let sql = "INSERT INTO run_points (mlflow_run_id, key, value, is_nan, step, timestamp) \
+               VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+    transaction(conn, |conn| {
+        let mut statement = conn.prepare_cached(sql)?;
+        let mut recorded = 0;
+        for point in points {
+            let (value, is_nan) = point.stored();
+            recorded += statement.execute(params![
+                run,
+                point.key,
+                value,
+                is_nan,
+                point.step,
+                point.timestamp
+            ])? as u64;
+        }
+        Ok(recorded)
+    })
+}
+
+/// Every point of a run, or of one of its metrics, as [`history`] has them: those of its trial
+/// where it has one here.
+pub fn history_of_run(
+    conn: &Connection,
+    run: &str,
+    key: Option<&str>,
+) -> Result<Vec<RecordedPoint>> {
+    let linked = "SELECT trial.id FROM mlflow_runs AS run \
+                  JOIN model_trials AS trial ON trial.id = run.model_trial_id \
+                  WHERE run.mlflow_run_id = ?";
+    let mut statement = conn.prepare_cached(linked)?;
+    let trial: Option<String> = statement.query_row([run], |row| row.get(0)).optional()?;
+    match trial {
+        Some(trial) => series(conn, "trial_points", "trial_id", &trial, key),
+        None => series(conn, "run_points", "mlflow_run_id", run, key),
+    }
+}
+
+/// What was recorded of a run becomes its trial's.
+pub(crate) fn adopt(conn: &Connection, run: &str, trial: &str) -> Result<()> {
+    let adopt = "INSERT INTO trial_points (trial_id, key, value, is_nan, step, timestamp, remote) \
+                 SELECT ?2, key, value, is_nan, step, timestamp, TRUE FROM run_points \
+                 WHERE mlflow_run_id = ?1 ON CONFLICT DO NOTHING";
+    conn.prepare_cached(adopt)?.execute([run, trial])?;
+    let drop = "DELETE FROM run_points WHERE mlflow_run_id = ?";
+    conn.prepare_cached(drop)?.execute([run])?;
+    Ok(())
 }
 
 impl Point {
@@ -172,6 +233,15 @@ impl Point {
 }
 
 impl RecordedPoint {
+    /// The value as it is kept, and whether that stands for NaN, which SQLite has no number for.
+    fn stored(&self) -> (f64, bool) {
+        if self.value.is_nan() {
+            (0.0, true)
+        } else {
+            (canonical(self.value), false)
+        }
+    }
+
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let value = if row.get("is_nan")? {
             f64::NAN
@@ -213,8 +283,7 @@ pub(crate) fn latest(conn: &Connection, id: &str, key: &str) -> Result<Option<Re
 
 /// 1 if the point is new, 0 if it was recorded before, on either side.
 fn keep(conn: &Connection, id: &str, point: &RecordedPoint, origin: Origin) -> Result<u64> {
-    let is_nan = point.value.is_nan();
-    let value = if is_nan { 0.0 } else { canonical(point.value) };
+    let (value, is_nan) = point.stored();
     let sql = "INSERT INTO trial_points (trial_id, key, value, is_nan, step, timestamp, remote) \
                VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
     let remote = matches!(origin, Origin::Remote);

@@ -9,7 +9,10 @@ use crate::transaction::transaction;
 const APPLICATION_ID: i64 = 0x4D4C_5359;
 
 /// Migration `n` takes version `n` to `n + 1`. Released ones never change; new ones are added.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/001_initial.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/001_initial.sql"),
+    include_str!("../migrations/002_history.sql"),
+];
 
 /// The file's schema version, once it is known to be ours or empty. Writes nothing, so that
 /// another application's file, or a newer version's, is refused untouched.

@@ -105,11 +105,11 @@ pub static ALL: &[&Table] = &[
     &MLFLOW_RUNS,
 ];
 
-const fn text(name: &'static str) -> Column {
+pub(crate) const fn text(name: &'static str) -> Column {
     Column::of(name, Kind::Text)
 }
 
-const fn integer(name: &'static str) -> Column {
+pub(crate) const fn integer(name: &'static str) -> Column {
     Column::of(name, Kind::Integer)
 }
 
@@ -121,7 +121,7 @@ const fn boolean(name: &'static str) -> Column {
     Column::of(name, Kind::Boolean)
 }
 
-const fn json(name: &'static str) -> Column {
+pub(crate) const fn json(name: &'static str) -> Column {
     Column::of(name, Kind::Json)
 }
 

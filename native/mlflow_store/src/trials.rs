@@ -117,8 +117,12 @@ pub fn link(
                artifact_uri = coalesce(artifact_uri, ?2) \
                WHERE id = ?3 AND (mlflow_run_id IS NOT ?1 OR artifact_uri IS NULL)";
     transaction(conn, |conn| {
-        conn.prepare_cached(sql)?
+        let noted = conn
+            .prepare_cached(sql)?
             .execute(params![mlflow_run_id, artifact_uri, id])?;
+        if noted > 0 {
+            points::adopt(conn, mlflow_run_id, id)?;
+        }
         Ok(())
     })
 }

@@ -4,6 +4,7 @@
 
 mod crash;
 mod experiments;
+mod history;
 mod in_step;
 mod jobs;
 mod points;

@@ -1,5 +1,6 @@
 use mlflow_store::{
-    Connection, ErrorKind, Point, RecordedPoint, Result, Unsent, points, record, tables, trials,
+    Connection, ErrorKind, Point, RecordedPoint, Result, Unsent, points, record, runs, tables,
+    trials,
 };
 use serde_json::json;
 
@@ -147,6 +148,65 @@ fn points_belong_to_a_trial_and_go_with_it() {
         record::delete(conn, &tables::MODEL_TRIALS, "id")?;
         let left: i64 =
             conn.query_row("SELECT count(*) FROM trial_points", [], |row| row.get(0))?;
+        assert_eq!(left, 0);
+        Ok(())
+    });
+}
+
+#[test]
+fn points_of_a_run_without_a_trial_are_kept_once() {
+    with_conn(|conn| {
+        let points = [
+            timed(2.0, 2, 5),
+            timed(f64::NAN, 1, 5),
+            timed(f64::INFINITY, 3, 5),
+            timed(f64::MAX, 3, 5),
+        ];
+        assert_eq!(points::append_of_run(conn, "run", &points)?, 3);
+        assert_eq!(points::append_of_run(conn, "run", &points)?, 0);
+        assert_eq!(points::append_of_run(conn, "other", &points[..1])?, 1);
+
+        let kept = points::history_of_run(conn, "run", Some("loss"))?;
+        let steps: Vec<_> = kept.iter().map(|point| point.step).collect();
+        assert_eq!(steps, [1, 2, 3]);
+        assert!(kept[0].value.is_nan());
+        assert_eq!(kept[2].value, f64::INFINITY);
+        assert!(points::history_of_run(conn, "run", Some("acc"))?.is_empty());
+        assert!(points::history_of_run(conn, "nobody", None)?.is_empty());
+        Ok(())
+    });
+}
+
+#[test]
+fn a_run_that_gets_a_trial_brings_its_points() {
+    with_conn(|conn| {
+        trial(conn)?;
+        points::append(
+            conn,
+            "t",
+            &[Point {
+                timestamp: Some(5),
+                ..Point::at("loss", 2.0, 2)
+            }],
+            T,
+        )?;
+        points::append_of_run(conn, "run", &[timed(1.0, 1, 5), timed(2.0, 2, 5)])?;
+        let mine = points::after(conn, "t", 0, None)?;
+
+        runs::settle(
+            conn,
+            row(json!({"mlflow_run_id": "run", "model_trial_id": "id"})),
+            T,
+        )?;
+        let all = [timed(1.0, 1, 5), timed(2.0, 2, 5)];
+        assert_eq!(points::history_of_run(conn, "run", None)?, all);
+        assert_eq!(points::history(conn, "t", None)?, all);
+        assert_eq!(
+            points::after(conn, "t", 0, None)?,
+            mine,
+            "what came is not sent back"
+        );
+        let left: i64 = conn.query_row("SELECT count(*) FROM run_points", [], |row| row.get(0))?;
         assert_eq!(left, 0);
         Ok(())
     });
