@@ -16,6 +16,13 @@ pub mod limits {
     pub const TAG_VALUE: usize = 8000;
     /// Experiment names.
     pub const EXPERIMENT_NAME: usize = 500;
+    /// To how many characters values of params are cut by servers that cut what is too long instead
+    /// of refusing it: `MAX_PARAM_VAL_LENGTH` in `mlflow/utils/validation.py`, where 3.17.2 cuts
+    /// (unless `MLFLOW_TRUNCATE_LONG_VALUES` is off) at 6000, and 2.9.2 refuses; before 2.8 it was
+    /// 500.
+    pub const PARAM_CUTS: [usize; 2] = [PARAM_VALUE, 500];
+    /// The same for tags: `MAX_TAG_VAL_LENGTH` is 8000 in 3.17.2, and 5000 in 2.9.2.
+    pub const TAG_CUTS: [usize; 2] = [TAG_VALUE, 5000];
     /// Length of a run id, all of it hex digits.
     pub const RUN_ID: usize = 32;
 }
@@ -47,6 +54,12 @@ impl RunStatus {
             Self::Killed => "KILLED",
             Self::Other(name) => name,
         }
+    }
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -249,6 +262,9 @@ pub struct Trial {
     pub status: RunStatus,
     pub start_time: Option<i64>,
     pub end_time: Option<i64>,
+    pub artifact_uri: Option<String>,
+    /// When it was last changed.
+    pub version: Option<i64>,
     pub params: BTreeMap<String, String>,
     pub tags: BTreeMap<String, String>,
     /// The points not yet known to be on the server, in the order they were recorded.

@@ -1,5 +1,6 @@
 //! Carries a diff out against the server, and reports how far it got and what was agreed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -7,7 +8,7 @@ use tokio::time::sleep;
 use crate::api::{CreateRun, RunUpdate, SearchRuns};
 use crate::batch::{self, Batch, BatchLimits};
 use crate::client::{Client, RequestCounts};
-use crate::diff::{self, Base, Direction, Plan, Push};
+use crate::diff::{self, Base, Direction, Plan, Policy, Push, Side};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{LifecycleStage, Run, Tag, Trial, ViewType, limits};
 
@@ -18,7 +19,8 @@ const NAME_TAG: &str = "mlflow.runName";
 pub struct Order {
     pub direction: Direction,
     pub trial: Trial,
-    pub base: Option<Base>,
+    pub base: Option<Arc<Base>>,
+    pub policy: Policy,
     pub target: Target,
 }
 
@@ -100,21 +102,22 @@ impl Work<'_> {
             direction,
             trial,
             base,
+            policy,
             target,
         } = order;
         let base = base.as_ref();
         let mut run = self
             .locate(target, &trial, base.is_some(), direction)
             .await?;
-        if run.is_none() && would_replace(&trial, base) {
+        if run.is_none() && must_look(&trial, base, &policy) {
             run = Some(self.read().await?);
         }
         let unseen = run.is_none();
-        match self.exchange(&trial, base, run, direction).await {
+        match self.exchange(&trial, base, run, direction, &policy).await {
             // The run holds what the base does not know of, such as a param that somebody logged.
             Err(error) if unseen && error.kind == ErrorKind::Invalid => {
                 let run = Some(self.read().await?);
-                self.exchange(&trial, base, run, direction).await
+                self.exchange(&trial, base, run, direction, &policy).await
             }
             outcome => outcome,
         }
@@ -123,11 +126,12 @@ impl Work<'_> {
     async fn exchange(
         &mut self,
         trial: &Trial,
-        base: Option<&Base>,
+        base: Option<&Arc<Base>>,
         run: Option<Run>,
         direction: Direction,
+        policy: &Policy,
     ) -> Result<()> {
-        self.report.plan = diff::diff(trial, base, run.as_ref(), direction);
+        self.report.plan = diff::diff(trial, base, run.as_ref(), direction, policy);
         self.report.run = run;
         self.push().await
     }
@@ -297,14 +301,17 @@ impl Work<'_> {
     }
 }
 
-/// Whether a push that does not look would change what both sides have agreed on, and so perhaps
-/// what somebody else has changed meanwhile. What is only added overwrites nothing.
-fn would_replace(trial: &Trial, base: Option<&Base>) -> bool {
-    let push = diff::diff(trial, base, None, Direction::Push).push;
+/// Whether a push that does not look could change what both sides have agreed on, and so perhaps
+/// what somebody else has changed meanwhile. What is only added overwrites nothing, except a tag
+/// that somebody else may have added too and might win.
+fn must_look(trial: &Trial, base: Option<&Arc<Base>>, policy: &Policy) -> bool {
+    let push = diff::diff(trial, base, None, Direction::Push, policy).push;
     let is_agreed = |tag: &Tag| base.is_some_and(|base| base.tags.contains_key(&tag.key));
-    push.update != RunUpdate::default()
+    let may_lose = policy.tags != Side::Local;
+    base.is_some_and(|base| base.is_contested)
+        || push.update != RunUpdate::default()
         || !push.deleted_tags.is_empty()
-        || push.tags.iter().any(is_agreed)
+        || push.tags.iter().any(|tag| may_lose || is_agreed(tag))
 }
 
 /// Whether MLflow will take what the trial holds.
@@ -314,7 +321,7 @@ fn check(trial: &Trial) -> Result<()> {
         tags,
         points,
         ..
-    } = diff::diff(trial, None, None, Direction::Push).push;
+    } = diff::diff(trial, None, None, Direction::Push, &Policy::default()).push;
     let run_id = "0".repeat(limits::RUN_ID);
     batch::batches(&run_id, params, tags, points, &BatchLimits::default())?
         .iter()

@@ -1,14 +1,33 @@
-//! When two spellings of a param are one value.
+//! When two values that are written differently are one.
 
-use crate::model::MetricValue;
+use crate::model::{MetricValue, limits};
 
 /// `1`, `1.0` and `1e0` are one value, and so are the spellings of infinity that a server may hand
-/// back. Anything that is not a number is compared as it is.
+/// back. Anything that is not a number is compared as it is, or as a server cuts it.
 pub fn same_param(one: &str, two: &str) -> bool {
     one == two
         || same_integer(one, two)
             .or_else(|| same_number(one, two))
             .unwrap_or(false)
+        || is_cut(&limits::PARAM_CUTS, one, two)
+}
+
+/// Tags are compared as they are, or as a server cuts them.
+pub fn same_tag(one: &str, two: &str) -> bool {
+    one == two || is_cut(&limits::TAG_CUTS, one, two)
+}
+
+/// Whether one is what a server leaves of the other.
+fn is_cut(cuts: &[usize], one: &str, two: &str) -> bool {
+    let (short, long) = if one.len() < two.len() {
+        (one, two)
+    } else {
+        (two, one)
+    };
+    // Counting takes long, and a text has at most as many characters as bytes.
+    cuts.iter().any(|cut| short.len() >= *cut)
+        && long.starts_with(short)
+        && cuts.contains(&short.chars().count())
 }
 
 /// Integers are compared exactly, of whatever length: a double would blur those beyond 2^53.
@@ -40,7 +59,7 @@ fn number(text: &str) -> Option<MetricValue> {
 
 #[cfg(test)]
 mod tests {
-    use super::same_param;
+    use super::{same_param, same_tag};
 
     #[test]
     fn spellings_of_one_number_are_the_same() {
@@ -66,6 +85,28 @@ mod tests {
         assert!(!same_param("1", "one"));
         assert!(!same_param("", "0"));
         assert!(!same_param("-", "0"));
+    }
+
+    #[test]
+    fn what_a_server_cut_is_the_same() {
+        let text = |length| "ä".repeat(length);
+        for cut in [500, 6000] {
+            assert!(same_param(&text(cut), &text(9000)));
+            assert!(same_param(&text(9000), &text(cut)));
+            assert!(!same_param(&text(cut - 1), &text(9000)));
+            assert!(!same_param(&text(cut), &format!("x{}", text(9000))));
+        }
+        for cut in [5000, 8000] {
+            assert!(same_tag(&text(cut), &text(9000)));
+            assert!(!same_tag(&text(cut + 1), &text(9000)));
+        }
+        assert!(!same_tag("", &text(9000)));
+    }
+
+    #[test]
+    fn the_digits_that_a_server_cut_are_the_same() {
+        assert!(same_param(&"1".repeat(500), &"1".repeat(501)));
+        assert!(!same_param("1", "11"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
-use mlflow_core::diff::{Base, Direction, diff};
+use std::sync::Arc;
+
+use mlflow_core::diff::{Base, Direction};
 use mlflow_core::model::RunStatus;
 
-use super::{agreed, map, metric, run, trial};
+use super::{agreed, diff, map, metric, run, trial};
 
 fn full() -> Base {
     let (mut trial, mut run) = (trial(), run());
@@ -22,7 +24,10 @@ fn full() -> Base {
         metric("down", f64::NEG_INFINITY, i64::MIN, i64::MAX),
         metric("tenth", 0.1 + 0.2, 1, 1),
     ];
-    diff(&trial, Some(&base), Some(&run), Direction::Both).base
+    diff(&trial, Some(&base), Some(&run), Direction::Both)
+        .base
+        .as_ref()
+        .clone()
 }
 
 #[test]
@@ -50,12 +55,31 @@ fn a_base_that_cannot_be_read_is_none() {
 }
 
 #[test]
-fn a_base_of_another_version_is_none() {
+fn a_base_of_an_unknown_version_is_none() {
     let json = full().to_json();
-    assert!(json.contains("\"version\":1,"), "{json}");
-    for version in ["0", "2", "-1", "\"1\"", "null"] {
-        let other = json.replace("\"version\":1,", &format!("\"version\":{version},"));
+    assert!(json.contains("\"version\":2,"), "{json}");
+    for version in ["0", "3", "-1", "\"1\"", "null"] {
+        let other = json.replace("\"version\":2,", &format!("\"version\":{version},"));
         assert_eq!(Base::from_json(&other), None, "{version}");
     }
     assert_eq!(Base::from_json(&Base::default().to_json()), None);
+}
+
+#[test]
+fn a_base_of_the_first_version_is_read_as_one_of_this() {
+    let json = "{\"version\":1,\"name\":\"a\",\"status\":\"RUNNING\",\"end_time\":null,\
+                \"params\":{\"lr\":\"0.1\"},\"tags\":{},\"metrics\":{}}";
+    let base = Base::from_json(json).unwrap();
+    assert_eq!(base.name.as_deref(), Some("a"));
+    assert_eq!(base.params, map(&[("lr", "0.1")]));
+    assert_eq!((base.start_time, base.is_contested), (None, false));
+    assert!(base.to_json().contains("\"version\":2,"));
+}
+
+#[test]
+fn a_base_in_which_nothing_changes_is_the_same_one() {
+    let (trial, run) = (trial(), run());
+    let base = agreed(&trial, &run);
+    let plan = diff(&trial, Some(&base), Some(&run), Direction::Both);
+    assert!(Arc::ptr_eq(&plan.base, &base));
 }

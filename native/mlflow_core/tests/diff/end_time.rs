@@ -1,8 +1,8 @@
-use mlflow_core::diff::{Direction, diff};
+use mlflow_core::diff::Direction;
 use mlflow_core::model::RunStatus::{Failed, Finished, Running};
 use mlflow_core::model::{Run, Trial};
 
-use super::{DIRECTIONS, agreed, pulls, pushes, run, trial};
+use super::{DIRECTIONS, agreed, diff, pulls, pushes, run, trial};
 
 fn ended(here: Option<i64>, there: Option<i64>) -> (Trial, Run) {
     let (mut trial, mut run) = (trial(), run());

@@ -1,9 +1,9 @@
 //! What holds for every field that both sides can change: name, status, end time and tags.
 
-use mlflow_core::diff::{Direction, Plan, Winner, diff};
+use mlflow_core::diff::{Direction, Plan, Winner};
 use mlflow_core::model::{Run, RunStatus, Trial};
 
-use super::{DIRECTIONS, agreed, pulls, pushes, run, trial};
+use super::{DIRECTIONS, agreed, diff, pulls, pushes, run, trial};
 
 /// One field: how to set it on either side, and where a plan holds it.
 struct Field {

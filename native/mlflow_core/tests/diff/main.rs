@@ -12,14 +12,16 @@ mod fields;
 mod metrics;
 mod name;
 mod params;
+mod policies;
 mod properties;
 mod status;
 mod tags;
 mod world;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use mlflow_core::diff::{Base, Direction, diff};
+use mlflow_core::diff::{self, Base, Direction, Plan, Policy};
 use mlflow_core::model::{LifecycleStage, Metric, MetricValue, Run, RunStatus, Trial};
 
 const DIRECTIONS: [Direction; 3] = [Direction::Push, Direction::Pull, Direction::Both];
@@ -40,6 +42,8 @@ fn trial() -> Trial {
         status: RunStatus::Running,
         start_time: Some(1),
         end_time: None,
+        artifact_uri: None,
+        version: None,
         params: BTreeMap::new(),
         tags: BTreeMap::new(),
         points: Vec::new(),
@@ -80,8 +84,13 @@ fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The diff where the trial wins.
+fn diff(trial: &Trial, base: Option<&Arc<Base>>, run: Option<&Run>, direction: Direction) -> Plan {
+    diff::diff(trial, base, run, direction, &Policy::default())
+}
+
 /// The base that two equal sides leave behind.
-fn agreed(trial: &Trial, run: &Run) -> Base {
+fn agreed(trial: &Trial, run: &Run) -> Arc<Base> {
     let plan = diff(trial, None, Some(run), Direction::Both);
     assert!(plan.push.is_empty(), "{:?}", plan.push);
     assert_eq!(plan.pull, Default::default());

@@ -1,9 +1,9 @@
 use std::slice::from_ref;
 
-use mlflow_core::diff::{Direction, diff};
+use mlflow_core::diff::Direction;
 use mlflow_core::model::{Metric, Run, Trial};
 
-use super::{DIRECTIONS, metric, pulls, pushes, run, trial};
+use super::{DIRECTIONS, diff, metric, pulls, pushes, run, trial};
 
 fn sides(pending: &[Metric], latest: &[Metric]) -> (Trial, Run) {
     let (mut trial, mut run) = (trial(), run());
@@ -13,7 +13,7 @@ fn sides(pending: &[Metric], latest: &[Metric]) -> (Trial, Run) {
 
 #[test]
 fn points_go_both_ways_and_never_conflict() {
-    let (ours, theirs) = (metric("m", 0.5, 2, 2), metric("m", 0.6, 1, 1));
+    let (ours, theirs) = (metric("m", 0.5, 2, 2), metric("n", 0.6, 1, 1));
     let (trial, run) = sides(from_ref(&ours), from_ref(&theirs));
     for direction in DIRECTIONS {
         let plan = diff(&trial, None, Some(&run), direction);

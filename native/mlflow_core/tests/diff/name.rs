@@ -1,6 +1,6 @@
-use mlflow_core::diff::{Direction, diff};
+use mlflow_core::diff::Direction;
 
-use super::{DIRECTIONS, agreed, pulls, run, trial};
+use super::{DIRECTIONS, agreed, diff, pulls, run, trial};
 
 fn named(name: &str) -> Option<String> {
     Some(name.to_owned())

@@ -1,7 +1,7 @@
-use mlflow_core::diff::{Conflict, Direction, Winner, diff};
+use mlflow_core::diff::{Conflict, Direction, Winner};
 use mlflow_core::model::{Param, Run, Trial};
 
-use super::{DIRECTIONS, agreed, map, pulls, pushes, run, trial};
+use super::{DIRECTIONS, agreed, diff, map, pulls, pushes, run, trial};
 
 fn sides(here: &[(&str, &str)], there: &[(&str, &str)]) -> (Trial, Run) {
     let (mut trial, mut run) = (trial(), run());

@@ -1,7 +1,7 @@
-use mlflow_core::diff::{Direction, diff};
+use mlflow_core::diff::Direction;
 use mlflow_core::model::RunStatus::{self, Failed, Finished, Killed, Running, Scheduled};
 
-use super::{DIRECTIONS, pulls, pushes, run, trial};
+use super::{DIRECTIONS, diff, pulls, pushes, run, trial};
 
 #[test]
 fn without_a_base_an_ended_side_has_got_further() {

@@ -1,7 +1,9 @@
-use mlflow_core::diff::{Base, Direction, Plan, diff};
+use std::sync::Arc;
+
+use mlflow_core::diff::{Base, Direction, Plan};
 use mlflow_core::model::{Run, Tag, Trial};
 
-use super::{DIRECTIONS, agreed, map, pulls, pushes, run, trial};
+use super::{DIRECTIONS, agreed, diff, map, pulls, pushes, run, trial};
 
 fn sides(here: &[(&str, &str)], there: &[(&str, &str)]) -> (Trial, Run) {
     let (mut trial, mut run) = (trial(), run());
@@ -9,7 +11,7 @@ fn sides(here: &[(&str, &str)], there: &[(&str, &str)]) -> (Trial, Run) {
     (trial, run)
 }
 
-fn agreed_on(tags: &[(&str, &str)]) -> Base {
+fn agreed_on(tags: &[(&str, &str)]) -> Arc<Base> {
     let (trial, run) = sides(tags, tags);
     agreed(&trial, &run)
 }

@@ -1,8 +1,9 @@
 //! A model of both sides: a trial with its outbox, and a server that keeps runs as MLflow does.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-use mlflow_core::diff::{Base, Conflict, Direction, Plan, Pull, Push, diff};
+use mlflow_core::diff::{Base, Conflict, Direction, Plan, Policy, Pull, Push, Winner, diff};
 use mlflow_core::model::{Metric, MetricValue, Run, RunStatus, Trial};
 
 use super::{pushes, run, trial};
@@ -12,10 +13,13 @@ pub struct World {
     pub trial: Trial,
     /// Every point the trial knows, pulled ones included.
     pub recorded: HashSet<Metric>,
+    /// The trial's one value of each metric.
+    pub values: BTreeMap<String, MetricValue>,
     pub run: Run,
     /// Every point the server has.
     pub stored: HashSet<Metric>,
-    pub base: Option<Base>,
+    pub base: Option<Arc<Base>>,
+    pub policy: Policy,
 }
 
 /// One thing that happens to a trial or to its run.
@@ -37,16 +41,21 @@ pub enum Change {
     SetTag(String, String),
     DeleteTag(String),
     Record(Metric),
+    /// Only a trial can be told another beginning or place; a run has its own for good.
+    Start(Option<i64>),
+    Place(Option<String>),
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub fn new(policy: Policy, version: Option<i64>) -> Self {
         Self {
-            trial: trial(),
+            trial: Trial { version, ..trial() },
             recorded: HashSet::new(),
-            run: run(),
+            values: BTreeMap::new(),
+            run: placed_run(),
             stored: HashSet::new(),
             base: None,
+            policy,
         }
     }
 
@@ -62,24 +71,41 @@ impl World {
     }
 
     pub fn plan(&self, direction: Direction) -> Plan {
-        diff(&self.trial, self.base.as_ref(), Some(&self.run), direction)
+        let (base, run) = (self.base.as_ref(), Some(&self.run));
+        diff(&self.trial, base, run, direction, &self.policy)
     }
 
-    /// Carries a diff out, and hands back what it was.
+    /// Carries a diff out, into a new run where it asks for one, and hands back what it was.
     pub fn sync(&mut self, direction: Direction) -> Plan {
         let plan = self.plan(direction);
+        if plan.new_run {
+            assert!(plan.push.is_empty() && plan.pull == Pull::default());
+            self.begin_new_run();
+            return self.sync(direction);
+        }
         self.carry_out(&plan, direction);
         plan
     }
 
+    /// As it is created: everything else is still to be pushed.
+    fn begin_new_run(&mut self) {
+        self.run = Run {
+            name: self.trial.name.clone(),
+            ..placed_run()
+        };
+        self.stored.clear();
+        self.base = None;
+        self.trial.points = self.recorded.iter().cloned().collect();
+    }
+
     fn blind_push(&mut self) {
         let Some(base) = &self.base else { return };
-        let plan = diff(&self.trial, Some(base), None, Direction::Push);
+        let plan = diff(&self.trial, Some(base), None, Direction::Push, &self.policy);
         let is_refused = plan.push.params.iter().any(|param| {
             let stored = self.run.params.get(&param.key);
             stored.is_some_and(|stored| *stored != param.value)
         });
-        if !is_refused {
+        if !is_refused && !plan.new_run && !base.is_contested {
             self.carry_out(&plan, Direction::Push);
         }
     }
@@ -132,6 +158,9 @@ impl World {
         trial.name = pull.name.clone().or(trial.name.take());
         trial.status = pull.status.clone().unwrap_or(trial.status.clone());
         trial.end_time = pull.end_time.or(trial.end_time);
+        trial.start_time = pull.start_time.or(trial.start_time);
+        trial.artifact_uri = pull.artifact_uri.clone().or(trial.artifact_uri.take());
+        self.values.extend(pull.metric_values.clone());
         self.recorded.extend(pull.points.iter().cloned());
     }
 
@@ -152,9 +181,12 @@ impl World {
             }
             Change::Record(point) => {
                 if self.recorded.insert(point.clone()) {
+                    self.values.insert(point.key.clone(), point.value);
                     trial.points.push(point);
                 }
             }
+            Change::Start(time) => trial.start_time = time,
+            Change::Place(uri) => trial.artifact_uri = uri,
         }
     }
 
@@ -177,6 +209,7 @@ impl World {
                 run.tags.remove(&key);
             }
             Change::Record(point) => self.store(&point),
+            Change::Start(_) | Change::Place(_) => {}
         }
     }
 
@@ -201,6 +234,13 @@ impl World {
     }
 }
 
+fn placed_run() -> Run {
+    Run {
+        artifact_uri: Some("there".to_owned()),
+        ..run()
+    }
+}
+
 /// By what MLflow calls a point later than another.
 fn rank(point: &Metric) -> (i64, i64, f64) {
     let value = point.value.0;
@@ -211,6 +251,10 @@ fn rank(point: &Metric) -> (i64, i64, f64) {
 /// The params of a trial that its run has otherwise.
 pub fn only_params(conflicts: &[Conflict]) -> bool {
     conflicts.iter().all(|conflict| conflict.field == "param")
+}
+
+pub fn is_theirs(conflict: &&Conflict) -> bool {
+    conflict.winner == Winner::Remote
 }
 
 pub fn reserved(tags: &BTreeMap<String, String>) -> Vec<(&String, &String)> {

@@ -14,10 +14,11 @@ mod known;
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mlflow_core::client::{Client, ClientConfig};
-use mlflow_core::diff::{Base, Direction, diff};
+use mlflow_core::diff::{Base, Direction, Policy, diff};
 use mlflow_core::model::{LifecycleStage, Metric, MetricValue, Run, RunStatus, Tag, Trial};
 use mlflow_core::sync::{Order, Report, Target, carry_out};
 use serde_json::{Value, json};
@@ -50,6 +51,7 @@ fn order(trial: Trial, target: Target) -> Order {
         direction: Direction::Push,
         trial,
         base: None,
+        policy: Policy::default(),
         target,
     }
 }
@@ -94,6 +96,8 @@ fn running_trial() -> Trial {
         status: RunStatus::Running,
         start_time: Some(1000),
         end_time: None,
+        artifact_uri: None,
+        version: None,
         params: BTreeMap::from([("lr".to_owned(), "0.1".to_owned())]),
         tags: BTreeMap::from([("trial_id".to_owned(), "t1".to_owned())]),
         points: vec![Metric {
@@ -132,8 +136,15 @@ fn run_of(trial: &Trial) -> Run {
 }
 
 /// A trial that was pushed, and what was agreed.
-fn pushed(trial: Trial) -> (Trial, Base) {
-    let base = diff(&trial, None, Some(&run_of(&trial)), Direction::Both).base;
+fn pushed(trial: Trial) -> (Trial, Arc<Base>) {
+    let base = diff(
+        &trial,
+        None,
+        Some(&run_of(&trial)),
+        Direction::Both,
+        &Policy::default(),
+    )
+    .base;
     let trial = Trial {
         points: vec![],
         ..trial

@@ -1,9 +1,10 @@
 //! A sync order on its way down and its report on the way up.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use mlflow_core::diff::{Base, Conflict, Direction, Pull, Push, Winner};
+use mlflow_core::diff::{Base, Conflict, Direction, Policy, Pull, Push, Winner};
 use mlflow_core::model::{Run, Tag, Trial};
 use mlflow_core::sync::{Creation, Order, Report, Target};
 use rustler::{NifMap, NifTaggedEnum, NifUnitEnum};
@@ -59,7 +60,8 @@ impl From<OrderTerm> for Order {
                 DirectionTerm::Both => Direction::Both,
             },
             trial: term.trial.into(),
-            base: term.base.as_deref().and_then(Base::from_json),
+            base: term.base.as_deref().and_then(Base::from_json).map(Arc::new),
+            policy: Policy::default(),
             target: term.target.into(),
         }
     }
@@ -73,6 +75,8 @@ impl From<TrialTerm> for Trial {
             status: term.status.0,
             start_time: term.start_time,
             end_time: term.end_time,
+            artifact_uri: None,
+            version: None,
             params: term.params.0,
             tags: term.tags.0,
             points: term.points.into_iter().map(from_point).collect(),
@@ -181,7 +185,7 @@ impl From<Report> for ReportTerm {
             run: report.run.map(RunTerm::from),
             duplicates: report.duplicates,
             base: plan.base.to_json(),
-            agreed: plan.base.into(),
+            agreed: Arc::unwrap_or_clone(plan.base).into(),
             pushed: plan.push.into(),
             pull: plan.pull.into(),
             conflicts: plan.conflicts.into_iter().map(ConflictTerm::from).collect(),

@@ -1,0 +1,42 @@
+//! Which side a field's change is on.
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changed {
+    Neither,
+    Here,
+    There,
+    Both,
+}
+
+/// `base` is `None` where there is none; then a value on one side only counts as that side's.
+pub(super) fn changed<T: PartialEq + ?Sized>(
+    local: Option<&T>,
+    base: Option<Option<&T>>,
+    remote: Option<&T>,
+) -> Changed {
+    changed_by(T::eq, local, base, remote)
+}
+
+/// As `changed`, where values may be the `same` without being equal.
+pub(super) fn changed_by<T: ?Sized>(
+    same: fn(&T, &T) -> bool,
+    local: Option<&T>,
+    base: Option<Option<&T>>,
+    remote: Option<&T>,
+) -> Changed {
+    let same = |one: Option<&T>, two: Option<&T>| match (one, two) {
+        (Some(one), Some(two)) => same(one, two),
+        (None, None) => true,
+        _ => false,
+    };
+    if same(local, remote) {
+        return Changed::Neither;
+    }
+    match base {
+        Some(base) if same(local, base) => Changed::There,
+        Some(base) if same(remote, base) => Changed::Here,
+        None if remote.is_none() => Changed::Here,
+        None if local.is_none() => Changed::There,
+        _ => Changed::Both,
+    }
+}
