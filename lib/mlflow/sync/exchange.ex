@@ -28,6 +28,27 @@ defmodule MLflow.Sync.Exchange do
     end
   end
 
+  @doc """
+  The run of a logger, found again by its record, its claim or our tag, or else created: the normal
+  way of a trial, of which there is only the run itself.
+  """
+  @spec ensure_run(Instance.t(), Trial.t(), keyword) :: {:ok, String.t()} | {:error, Error.t()}
+  def ensure_run(%Instance{} = instance, %Trial{} = trial, opts \\ []) do
+    with {:ok, known} <- instance.config.store.fetch_run_by_trial(instance, trial.id),
+         {:ok, record, target} <- target(instance, trial, known, opts) do
+      case target do
+        {:existing, run_id} -> {:ok, run_id}
+        target -> create_run(instance, trial, record, target)
+      end
+    end
+  end
+
+  defp create_run(instance, trial, record, target) do
+    with {:ok, report} <- carry_out(instance, trial, record, target, :push),
+         {:ok, summary} <- settle(instance, trial, record, report, {:push, 0}),
+         do: {:ok, summary["mlflow_run_id"]}
+  end
+
   # Where the run is, or the right to create it. A run that was just read is the one.
   defp target(instance, trial, known, opts) do
     case {opts[:run], known} do

@@ -4,8 +4,9 @@ use mlflow_core::batch::{self, BatchLimits};
 use mlflow_core::client::Client;
 use mlflow_core::model::{Page, Param, Tag};
 use mlflow_core::sync;
-use rustler::{Encoder, NifTaggedEnum};
+use rustler::{Encoder, NifTaggedEnum, ResourceArc};
 
+use crate::outbox::{DeliveredTerm, OpenLog};
 use crate::reply::{Answer, answer, done};
 use crate::terms::{
     BatchTerm, CreateRunTerm, ExperimentTerm, MetricTerm, OrderTerm, PointTerm, ReportTerm,
@@ -38,6 +39,7 @@ pub enum Request {
     Health,
     Version,
     Sync(Box<OrderTerm>),
+    Deliver(ResourceArc<OpenLog>, String),
 }
 
 impl Request {
@@ -92,6 +94,10 @@ impl Request {
             Self::Sync(order) => {
                 let report = sync::carry_out(client, (*order).into()).await;
                 answer::<_, mlflow_core::Error>(Ok(ReportTerm::from(report)))
+            }
+            Self::Deliver(log, run_id) => {
+                let delivered = mlflow_outbox::deliver(client, log.handle(), &run_id).await;
+                answer(delivered.map(DeliveredTerm::from))
             }
         }
     }

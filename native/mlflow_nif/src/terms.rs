@@ -19,7 +19,7 @@ pub use experiment::{ExperimentTerm, SearchTerm};
 pub use json::Json;
 pub use map::{MetricMap, StringMap};
 pub use metric::{MetricTerm, MetricValueTerm, PointTerm, from_point};
-pub use run::{CreateRunTerm, RunTerm, RunUpdateTerm};
+pub use run::{CreateRunTerm, RunTerm, RunUpdateTerm, StatusTerm};
 pub use sync::{OrderTerm, ReportTerm};
 
 mod atoms {
