@@ -16,6 +16,7 @@ defmodule MLflow do
   ## Where to look
 
     * `MLflow.SyncWorker` - queue the sync jobs, wait for them, list them
+    * `MLflow.RunLogger` - logging for training loops; `MLflow.Outbox` - what of it waits
     * `MLflow.Trials`, `MLflow.ModelRuns`, `MLflow.Runs` - what is kept locally
     * `MLflow.Client` - MLflow's REST API
     * `MLflow.Cerebros` - hooks for a training bridge
@@ -31,7 +32,7 @@ defmodule MLflow do
       MLflow.Client.health(name: MyApp.MLflow)
   """
 
-  alias MLflow.{Config, Error, History, Instance}
+  alias MLflow.{Config, Error, History, Instance, Outbox}
 
   @doc """
   Starts an instance; see `MLflow.Config` for the options.
@@ -123,8 +124,16 @@ defmodule MLflow do
 
   defp children(config) do
     [%{id: Instance, start: {Instance, :start_link, [config]}, shutdown: 10_000}] ++
-      config.queue.children(config) ++ [{History.Pruner, config}] ++ scheduler(config)
+      config.queue.children(config) ++
+      outbox(config) ++ [{History.Pruner, config}] ++ scheduler(config)
   end
+
+  # Behind the queue, so that what is still being logged at a stop is delivered before the queue
+  # stops.
+  defp outbox(%Config{enabled: true} = config),
+    do: [%{id: Outbox, start: {Outbox.Keeper, :start_link, [config]}, shutdown: 10_000}]
+
+  defp outbox(_config), do: []
 
   defp scheduler(%Config{enabled: true, auto_sync: true, sync_interval: seconds} = config)
        when seconds > 0,

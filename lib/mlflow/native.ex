@@ -51,6 +51,51 @@ defmodule MLflow.Native do
   @doc "JSON text of a term. Atoms become strings; maps need atom, string or integer keys."
   def json_encode(_term), do: :erlang.nif_error(:nif_not_loaded)
 
+  @doc "Opens an instance's outbox, with the logs in it that no living process holds."
+  def outbox_open(_folder, _options), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "The log of this key, or a new one: `%{log: _, id: _, key: _, identity: _}`."
+  def outbox_log(_outbox, _key, _identity), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "All logs, those of processes that have died meanwhile among them."
+  def outbox_logs(_outbox), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "Folders that are no logs any more, and why."
+  def outbox_unreadable(_outbox), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "Flushes to the disk what was logged."
+  def outbox_flush(_outbox), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "Logs at most 1000 `{key, value, step, timestamp}`. `:full`: a full request's worth waits."
+  def log_points(_log, _points), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "The same for any number of points, all or none."
+  def log_many_points(_log, _points), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "Logs `{key, text}` pairs as `:param` or `:tag`."
+  def log_pairs(_log, _kind, _pairs), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "Logs the run's status, behind everything logged before."
+  def log_status(_log, _status, _end_time), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "How many entries were logged, delivered (with the refused and the lost), refused, lost."
+  def log_progress(_log), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "What waits in a log, since when, and what became of the rest."
+  def log_info(_log), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "Remembers the run that a log goes to."
+  def log_keep_run_id(_log, _run_id), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "The entries that the server refused for good."
+  def log_rejected(_log), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "Gives up what waits, and forgets what was refused."
+  def log_discard(_log), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "Removes a log if nothing in it waits or was refused; tells whether it is gone."
+  def log_remove_if_done(_log), do: :erlang.nif_error(:nif_not_loaded)
+
   @doc false
   def call_start(_engine, _reference, _options, _request), do: :erlang.nif_error(:nif_not_loaded)
 

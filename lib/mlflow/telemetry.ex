@@ -1,6 +1,6 @@
 defmodule MLflow.Telemetry do
   @moduledoc """
-  Every request, job and sync as telemetry events, where the `telemetry` package is present.
+  Every request, job, sync and delivery as telemetry events, where the `telemetry` package is present.
 
   | event | measurements | metadata |
   |---|---|---|
@@ -10,6 +10,8 @@ defmodule MLflow.Telemetry do
   | `[:mlflow, :job, :stop]` | `duration` | the same, and `result` |
   | `[:mlflow, :sync, :start]` | `system_time` | `name`, `action`, `target` |
   | `[:mlflow, :sync, :stop]` | `duration` | the same, and `result` |
+  | `[:mlflow, :outbox, :deliver, :start]` | `system_time` | `name`, `logger`, `run_id` (`nil` until it is known) |
+  | `[:mlflow, :outbox, :deliver, :stop]` | `duration` | the same, and `result` |
   | `[:mlflow, …, :exception]` | `duration` | the same, and `kind`, `reason`, `stacktrace` |
 
   `name` is the instance. Durations are in native time units, as everywhere in telemetry. No event
@@ -21,7 +23,9 @@ defmodule MLflow.Telemetry do
   if Code.ensure_loaded?(:telemetry) do
     @doc false
     def span(event, metadata, fun) do
-      :telemetry.span([:mlflow, event], metadata, fn ->
+      event = [:mlflow | List.wrap(event)]
+
+      :telemetry.span(event, metadata, fn ->
         result = fun.()
         {result, Map.put(metadata, :result, outcome(result))}
       end)

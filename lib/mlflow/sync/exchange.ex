@@ -30,6 +30,27 @@ defmodule MLflow.Sync.Exchange do
     end
   end
 
+  @doc """
+  The run of a logger, found again by its claim or our tag, or else created: the normal way of a
+  trial, of which there is only the run itself.
+  """
+  @spec ensure_run(Instance.t(), Trial.t(), keyword) :: {:ok, String.t()} | {:error, Error.t()}
+  def ensure_run(instance, trial, opts \\ []) do
+    case Target.claim(instance, trial, nil, opts) do
+      {:ok, _record, {:existing, run_id}} -> {:ok, run_id}
+      {:ok, record, target} -> create_run(instance, trial, record, target)
+      {:error, error} -> Settlement.failed(instance, trial, error)
+    end
+  end
+
+  defp create_run(instance, trial, record, target) do
+    side = %{trial: trial, record: record, points: [], points_seq: 0, more?: false}
+
+    with {:ok, report} <- carry_out(instance, side, target, :push, []),
+         {:ok, summary} <- settle(instance, side, report, :push, []),
+         do: {:ok, summary["mlflow_run_id"]}
+  end
+
   defp carry_out(instance, %{record: record} = side, target, direction, opts) do
     trial = %Trial{side.trial | points: side.points}
     opts = [partial: more?(side, direction)] ++ Keyword.take(opts, [:history])

@@ -1,9 +1,13 @@
 //! The NIF between the BEAM and the engine: decode, call, encode. It holds no logic of its own.
 //!
 //! No function here waits: work goes to the runtime or to the store's thread, and its answer
-//! comes back as a message. Opening and closing touch files and so run on dirty IO schedulers.
+//! comes back as a message. Opening and closing touch files and so run on dirty IO schedulers. What
+//! is logged to the outbox goes to the page cache at once, on the caller's own scheduler, in pieces
+//! that take far less than a millisecond.
 
 mod engine;
+mod outbox;
+mod outbox_entries;
 mod reply;
 mod request;
 mod store;

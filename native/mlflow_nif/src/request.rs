@@ -3,8 +3,9 @@
 use mlflow_core::client::Client;
 use mlflow_core::model::{Page, Param, Tag};
 use mlflow_core::sync;
-use rustler::{Encoder, NifTaggedEnum};
+use rustler::{Encoder, NifTaggedEnum, ResourceArc};
 
+use crate::outbox::{DeliveredTerm, OpenLog};
 use crate::reply::{Answer, answer, done};
 use crate::survey::survey;
 use crate::terms::{
@@ -39,6 +40,7 @@ pub enum Request {
     Health,
     Version,
     Sync(Box<OrderTerm>),
+    Deliver(ResourceArc<OpenLog>, String),
 }
 
 impl Request {
@@ -97,6 +99,10 @@ impl Request {
             Self::Sync(order) => {
                 let report = sync::carry_out(client, (*order).into()).await;
                 answer::<_, mlflow_core::Error>(Ok(ReportTerm::from(report)))
+            }
+            Self::Deliver(log, run_id) => {
+                let delivered = mlflow_outbox::deliver(client, log.handle(), &run_id).await;
+                answer(delivered.map(DeliveredTerm::from))
             }
         }
     }

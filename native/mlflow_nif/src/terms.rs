@@ -23,7 +23,7 @@ pub use limits::LimitsTerm;
 pub use map::{MetricMap, StringMap};
 pub use metric::{MetricTerm, MetricValueTerm, PointTerm, from_point};
 pub use row::RowEncoder;
-pub use run::{CreateRunTerm, RunTerm, RunUpdateTerm};
+pub use run::{CreateRunTerm, RunTerm, RunUpdateTerm, StatusTerm};
 pub use sync::{OrderTerm, ReportTerm};
 
 mod atoms {

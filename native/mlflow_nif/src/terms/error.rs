@@ -1,6 +1,7 @@
 //! The one error, as the exception Elixir knows.
 
 use mlflow_core::{Error, ErrorKind};
+use mlflow_outbox::OutboxError;
 use mlflow_store::StoreError;
 use rustler::{Atom, Encoder, Env, NifException, Term};
 
@@ -44,6 +45,19 @@ impl From<StoreError> for ErrorTerm {
             _ => ErrorKind::Store,
         };
         Error::new(kind, "store", error.message).into()
+    }
+}
+
+impl From<OutboxError> for ErrorTerm {
+    fn from(error: OutboxError) -> Self {
+        let kind = match error.kind {
+            mlflow_outbox::ErrorKind::Overloaded => ErrorKind::Overloaded,
+            mlflow_outbox::ErrorKind::Invalid | mlflow_outbox::ErrorKind::Closed => {
+                ErrorKind::Invalid
+            }
+            _ => ErrorKind::Store,
+        };
+        Error::new(kind, "outbox", error.message).into()
     }
 }
 

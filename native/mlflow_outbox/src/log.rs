@@ -1,0 +1,582 @@
+//! One log: appended to at its end, read and acknowledged at its beginning.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mlflow_core::model::RunStatus;
+
+use crate::budget::Budget;
+use crate::cursor::CursorFile;
+use crate::entry::{Entry, EntryRef};
+use crate::error::{At, OutboxError, Result};
+use crate::files;
+use crate::frame;
+use crate::header::Header;
+use crate::reader::{Chunk, Damage, Position, Reader};
+use crate::rejected::{Rejected, RejectedFile};
+use crate::segment::{self, Segment};
+
+/// A segment that has grown to this is followed by a new one.
+const SEGMENT_BYTES: u64 = 8 << 20;
+/// What is delivered takes no more room than this in a log that is empty.
+const KEPT_WHEN_EMPTY: u64 = 64 * 1024;
+/// One large append does not keep its memory.
+const BUFFER_KEPT: usize = 1 << 20;
+/// How many entries make a delivery worth its request at once.
+const FULL_REQUEST: u64 = 1000;
+
+const RUN_FILE: &str = "run";
+const DAMAGED: &str = ".damaged";
+
+/// A log and its files. All of its functions may be called from any thread.
+#[derive(Debug)]
+pub struct Log {
+    header: Header,
+    folder: PathBuf,
+    budget: Arc<Budget>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Oldest first; the last one is appended to.
+    segments: VecDeque<Segment>,
+    file: Arc<File>,
+    /// The number that the next entry gets.
+    next: u64,
+    /// Where the first entry is that was not delivered yet.
+    cursor: Position,
+    cursor_file: CursorFile,
+    buffer: Vec<u8>,
+    /// A failed write may have left a part of itself behind.
+    torn: bool,
+    dirty: bool,
+    new_files: bool,
+    /// Full segments that were not flushed yet.
+    unflushed: Vec<Arc<File>>,
+    flush_error: Option<String>,
+    /// When something was last logged.
+    latest: Option<i64>,
+    /// The last thing logged is the run's end.
+    ended: bool,
+    rejected: RejectedFile,
+    lost: u64,
+    run_id: Option<String>,
+    removed: bool,
+}
+
+/// What an append did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Another full request's worth is waiting now.
+    pub full: bool,
+}
+
+/// How far a log is; entries are numbered from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub logged: u64,
+    pub delivered: u64,
+    pub rejected: u64,
+    pub lost: u64,
+}
+
+/// What there is to know of a log. Times are in ms since the epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Info {
+    pub waiting: u64,
+    pub bytes: u64,
+    /// When the first of those that wait was logged.
+    pub oldest: Option<i64>,
+    /// When something was last logged, as far as the files still tell.
+    pub latest: Option<i64>,
+    pub rejected: u64,
+    /// Entries that damage to the files made unreadable; copies of these are kept.
+    pub lost: u64,
+    pub ended: bool,
+    pub run_id: Option<String>,
+    /// Why the last flush to the disk failed.
+    pub flush_error: Option<String>,
+}
+
+impl Log {
+    pub(crate) fn create(folder: PathBuf, header: Header, budget: Arc<Budget>) -> Result<Self> {
+        // A folder has its right name only once it is a log.
+        let unfinished = folder.with_extension("new");
+        let _ = fs::remove_dir_all(&unfinished);
+        fs::create_dir_all(&unfinished).at(&unfinished)?;
+        header.write(&unfinished)?;
+        fs::rename(&unfinished, &folder)
+            .and_then(|()| folder.parent().map_or(Ok(()), files::sync_folder))
+            .at(&folder)?;
+        Self::open(folder, budget)
+    }
+
+    pub(crate) fn open(folder: PathBuf, budget: Arc<Budget>) -> Result<Self> {
+        let header = Header::read(&folder)?;
+        let state = State::open(&folder)?;
+        budget.take_anyway(state.waiting_bytes());
+        Ok(Self {
+            header,
+            folder,
+            budget,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Where its files are; no other log has the same.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn key(&self) -> &str {
+        &self.header.key
+    }
+
+    pub fn identity(&self) -> &str {
+        &self.header.identity
+    }
+
+    /// Keeps the entries, all or none, with one write; in the page cache when it returns. Entries
+    /// are encoded as they come, so an error among them ends it.
+    pub fn append<'a, E: From<OutboxError>>(
+        &self,
+        entries: impl IntoIterator<Item = std::result::Result<EntryRef<'a>, E>>,
+    ) -> std::result::Result<Appended, E> {
+        let mut state = self.state();
+        let count = state.encode(entries)?;
+        self.budget.take(state.buffer.len() as u64)?;
+        let appended = self.write(&mut state, count)?;
+        if count > 0 {
+            state.ended = false;
+        }
+        Ok(appended)
+    }
+
+    /// The run's status, behind everything logged before. There is always room for it.
+    pub fn append_status(&self, status: &RunStatus, end_time: Option<i64>) -> Result<Appended> {
+        let mut state = self.state();
+        let status_name = status.as_str();
+        let entry = EntryRef::Status {
+            status: status_name,
+            end_time,
+        };
+        let count = state.encode([Ok::<_, OutboxError>(entry)])?;
+        self.budget.take_anyway(state.buffer.len() as u64);
+        let appended = self.write(&mut state, count)?;
+        state.ended = status.is_terminal();
+        Ok(appended)
+    }
+
+    fn write(&self, state: &mut State, count: u64) -> Result<Appended> {
+        let bytes = state.buffer.len() as u64;
+        let before = state.waiting() / FULL_REQUEST;
+        let outcome = state.write(&self.folder, count);
+        if outcome.is_err() {
+            self.budget.give_back(bytes);
+        }
+        outcome.map(|()| Appended {
+            full: state.waiting() / FULL_REQUEST > before,
+        })
+    }
+
+    /// The next entries to deliver, at most `most`; `None` when all are delivered.
+    pub fn next(&self, most: usize) -> Result<Option<Chunk>> {
+        let (segments, next, cursor) = {
+            let state = self.state();
+            (state.segments.clone(), state.next, state.cursor)
+        };
+        let reader = Reader {
+            folder: &self.folder,
+            segments: &segments,
+            next,
+        };
+        reader.chunk(cursor, most)
+    }
+
+    /// The chunk was delivered, except for what was refused for good.
+    pub fn acknowledge(&self, chunk: &Chunk, rejected: &[Rejected]) -> Result<()> {
+        let mut state = self.state();
+        // Somebody has discarded what was being delivered.
+        if state.cursor != chunk.begin || state.removed {
+            return Ok(());
+        }
+        if !rejected.is_empty() {
+            state.rejected.add(rejected)?;
+        }
+        for damage in &chunk.damage {
+            keep_damaged(&self.folder, damage)?;
+            state.lost += damage.lost;
+        }
+        self.advance(&mut state, chunk.end)
+    }
+
+    fn advance(&self, state: &mut State, to: Position) -> Result<()> {
+        let before = state.waiting_bytes();
+        let moved = state.advance(&self.folder, to);
+        self.budget
+            .give_back(before.saturating_sub(state.waiting_bytes()));
+        moved
+    }
+
+    pub fn progress(&self) -> Progress {
+        let state = self.state();
+        Progress {
+            logged: state.next,
+            delivered: state.cursor.entry,
+            rejected: state.rejected.count,
+            lost: state.lost,
+        }
+    }
+
+    pub fn info(&self) -> Info {
+        let state = self.state();
+        let reader = Reader {
+            folder: &self.folder,
+            segments: &state.segments,
+            next: state.next,
+        };
+        let waits = state.waiting() > 0;
+        Info {
+            waiting: state.waiting(),
+            bytes: state.waiting_bytes(),
+            oldest: waits.then(|| reader.appended_at(state.cursor)).flatten(),
+            latest: state.latest,
+            rejected: state.rejected.count,
+            lost: state.lost,
+            ended: state.ended,
+            run_id: state.run_id.clone(),
+            flush_error: state.flush_error.clone(),
+        }
+    }
+
+    /// Whether the last thing logged is the run's end.
+    pub fn ended(&self) -> bool {
+        self.state().ended
+    }
+
+    pub fn run_id(&self) -> Option<String> {
+        self.state().run_id.clone()
+    }
+
+    /// Remembers which run this goes to.
+    pub fn keep_run_id(&self, run_id: &str) -> Result<()> {
+        let mut state = self.state();
+        if state.removed {
+            return Err(OutboxError::closed());
+        }
+        files::replace(&self.folder.join(RUN_FILE), run_id.as_bytes())?;
+        state.run_id = Some(run_id.to_owned());
+        Ok(())
+    }
+
+    pub fn rejected(&self) -> Result<Vec<Rejected>> {
+        self.state().rejected.read()
+    }
+
+    /// Gives up what waits, and forgets what was refused or damaged.
+    pub fn discard(&self) -> Result<()> {
+        let mut state = self.state();
+        if state.removed {
+            return Ok(());
+        }
+        let end = state.end();
+        self.advance(&mut state, end)?;
+        state.rejected.forget();
+        for path in damaged_files(&self.folder)? {
+            fs::remove_file(&path).at(&path)?;
+        }
+        state.lost = 0;
+        Ok(())
+    }
+
+    /// Flushes to the disk what was appended since the last time.
+    pub fn flush(&self) -> Result<()> {
+        let (files, new_files) = self.state().unflushed();
+        let flushed = files
+            .iter()
+            .try_for_each(|file| file.sync_data())
+            .and_then(|()| match new_files {
+                true => files::sync_folder(&self.folder),
+                false => Ok(()),
+            });
+        let outcome = flushed.at(&self.folder);
+        let mut state = self.state();
+        // The folder of a log that was removed meanwhile is gone, and rightly so.
+        if state.removed {
+            return Ok(());
+        }
+        if outcome.is_err() {
+            state.unflushed.extend(files);
+            state.new_files |= new_files;
+        }
+        state.flush_error = outcome.as_ref().err().map(|error| error.message.clone());
+        outcome
+    }
+
+    /// Removes the files if nothing in them is of use any more; tells whether it did.
+    pub(crate) fn remove_if_done(&self) -> Result<bool> {
+        let mut state = self.state();
+        let open = state.waiting() > 0 || state.rejected.count > 0 || state.lost > 0;
+        if open || state.removed {
+            return Ok(state.removed);
+        }
+        let gone = self.folder.with_extension("gone");
+        fs::rename(&self.folder, &gone).at(&self.folder)?;
+        state.removed = true;
+        self.budget.give_back(state.waiting_bytes());
+        // What stays of it is removed at the next open.
+        let _ = fs::remove_dir_all(&gone);
+        Ok(true)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn open(folder: &Path) -> Result<Self> {
+        let mut segments = segment::list(folder)?;
+        let (cursor_file, cursor) = CursorFile::open(folder)?;
+        let first = Segment { first: 0, len: 0 };
+        let mut last = *segments.back().unwrap_or(&first);
+        let file = last.open(folder)?;
+        let (mut next, last_frame) = segment::cut_torn_end(folder, &mut last)?;
+        let last_entry = last_frame
+            .as_ref()
+            .and_then(|frame| last_entry(folder, &last, frame));
+        segments.pop_back();
+        segments.push_back(last);
+
+        let mut state = Self {
+            cursor: starting_point(&segments, cursor),
+            segments,
+            file: Arc::new(file),
+            next,
+            cursor_file,
+            buffer: Vec::new(),
+            torn: false,
+            dirty: true,
+            new_files: true,
+            unflushed: Vec::new(),
+            flush_error: None,
+            latest: last_frame.map(|frame| frame.at),
+            ended: matches!(last_entry, Some(Entry::Status { status, .. }) if status.is_terminal()),
+            rejected: RejectedFile::open(folder)?,
+            lost: damaged_files(folder)?.iter().filter_map(|path| lost_in(path)).sum(),
+            run_id: files::read_if_there(&folder.join(RUN_FILE))?
+                .and_then(|text| String::from_utf8(text).ok()),
+            removed: false,
+        };
+        if let Some(cursor) = cursor.filter(|cursor| cursor.entry > next) {
+            // A power cut took what was delivered before it was flushed. Its numbers are not used
+            // again, and whether its last entry was the run's end nobody knows: MLflow does.
+            next = cursor.entry;
+            state.next = next;
+            state.ended = true;
+            state.rotate(folder)?;
+            state.advance(folder, state.end())?;
+        }
+        state.drop_delivered(folder);
+        Ok(state)
+    }
+
+    fn encode<'a, E: From<OutboxError>>(
+        &mut self,
+        entries: impl IntoIterator<Item = std::result::Result<EntryRef<'a>, E>>,
+    ) -> std::result::Result<u64, E> {
+        if self.removed {
+            return Err(OutboxError::closed().into());
+        }
+        if self.buffer.capacity() > BUFFER_KEPT {
+            self.buffer = Vec::new();
+        }
+        self.buffer.clear();
+        frame::put_entries(&mut self.buffer, self.next, files::now(), entries)
+    }
+
+    /// Writes what was encoded, and leaves nothing half-written.
+    fn write(&mut self, folder: &Path, count: u64) -> Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        self.mend(folder)?;
+        if self.active().len >= SEGMENT_BYTES {
+            self.rotate(folder)?;
+        }
+        if let Err(error) = (&*self.file).write_all(&self.buffer) {
+            self.torn = true;
+            // If this fails too, the next write tries it again before anything else.
+            let _ = self.mend(folder);
+            return Err(error).at(&self.active().path(folder));
+        }
+        let bytes = self.buffer.len() as u64;
+        if let Some(active) = self.segments.back_mut() {
+            active.len += bytes;
+        }
+        self.next += count;
+        self.latest = Some(files::now());
+        self.dirty = true;
+        Ok(())
+    }
+
+    fn mend(&mut self, folder: &Path) -> Result<()> {
+        if self.torn {
+            let active = self.active();
+            self.file.set_len(active.len).at(&active.path(folder))?;
+            self.torn = false;
+        }
+        Ok(())
+    }
+
+    fn rotate(&mut self, folder: &Path) -> Result<()> {
+        let segment = Segment {
+            first: self.next,
+            len: 0,
+        };
+        // One of this name is empty already, and goes on.
+        if self.active().first == segment.first {
+            return Ok(());
+        }
+        let file = Arc::new(segment.open(folder)?);
+        let full = std::mem::replace(&mut self.file, file);
+        if self.dirty {
+            self.unflushed.push(full);
+        }
+        self.new_files = true;
+        self.segments.push_back(segment);
+        Ok(())
+    }
+
+    fn advance(&mut self, folder: &Path, to: Position) -> Result<()> {
+        self.cursor = to;
+        let empty = to == self.end();
+        // The end of a run stays, so that it is known after a restart.
+        if empty && self.active().len > KEPT_WHEN_EMPTY && !self.ended {
+            self.rotate(folder)?;
+        }
+        self.enter_next_segment();
+        self.cursor_file.write(&self.cursor)?;
+        self.drop_delivered(folder);
+        Ok(())
+    }
+
+    /// The end of a segment is the beginning of the next one.
+    fn enter_next_segment(&mut self) {
+        let cursor = self.cursor;
+        let mut segments = self.segments.iter();
+        let at = segments.find(|segment| segment.first == cursor.segment);
+        if at.is_some_and(|segment| segment.len == cursor.offset)
+            && let Some(following) = segments.next()
+            && following.first == cursor.entry
+        {
+            self.cursor = Position {
+                entry: cursor.entry,
+                segment: following.first,
+                offset: 0,
+            };
+        }
+    }
+
+    fn drop_delivered(&mut self, folder: &Path) {
+        while let Some(oldest) = self.segments.front()
+            && oldest.first < self.cursor.segment
+        {
+            oldest.remove(folder);
+            self.segments.pop_front();
+        }
+    }
+
+    /// Files to flush, and whether the folder has new ones.
+    fn unflushed(&mut self) -> (Vec<Arc<File>>, bool) {
+        let mut files = std::mem::take(&mut self.unflushed);
+        if std::mem::take(&mut self.dirty) {
+            files.push(Arc::clone(&self.file));
+        }
+        (files, std::mem::take(&mut self.new_files))
+    }
+
+    fn active(&self) -> Segment {
+        self.segments.back().copied().unwrap_or(Segment {
+            first: self.next,
+            len: 0,
+        })
+    }
+
+    fn end(&self) -> Position {
+        let active = self.active();
+        Position {
+            entry: self.next,
+            segment: active.first,
+            offset: active.len,
+        }
+    }
+
+    fn waiting(&self) -> u64 {
+        self.next - self.cursor.entry
+    }
+
+    fn waiting_bytes(&self) -> u64 {
+        let all: u64 = self.segments.iter().map(|segment| segment.len).sum();
+        all.saturating_sub(self.cursor.offset)
+    }
+}
+
+/// The cursor, where it points into the log, or else the log's beginning.
+fn starting_point(segments: &VecDeque<Segment>, cursor: Option<Position>) -> Position {
+    let oldest = segments.front().map_or(0, |segment| segment.first);
+    let beginning = Position {
+        entry: oldest,
+        segment: oldest,
+        offset: 0,
+    };
+    let holds = |cursor: &Position| {
+        segments.iter().any(|segment| {
+            segment.first == cursor.segment
+                && cursor.offset <= segment.len
+                && cursor.entry >= segment.first
+        })
+    };
+    cursor.filter(holds).unwrap_or(beginning)
+}
+
+fn last_entry(folder: &Path, segment: &Segment, frame: &frame::Frame) -> Option<Entry> {
+    let content = fs::read(segment.path(folder)).ok()?;
+    frame.entries(&content)?.pop()
+}
+
+/// Keeps a copy of a damaged segment for whoever can read more of it, named by what was lost.
+fn keep_damaged(folder: &Path, damage: &Damage) -> Result<()> {
+    let segment = Segment {
+        first: damage.segment,
+        len: 0,
+    };
+    let (first, lost) = (damage.first, damage.lost);
+    let copy = folder.join(format!("{first:020}.{lost}{DAMAGED}"));
+    match fs::copy(segment.path(folder), &copy) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            File::create(&copy).map(|_| ()).at(&copy)
+        }
+        copied => copied.map(|_| ()).at(&copy),
+    }
+}
+
+fn damaged_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut damaged = Vec::new();
+    for file in fs::read_dir(folder).at(folder)? {
+        let path = file.at(folder)?.path();
+        if path.to_string_lossy().ends_with(DAMAGED) {
+            damaged.push(path);
+        }
+    }
+    Ok(damaged)
+}
+
+fn lost_in(damaged: &Path) -> Option<u64> {
+    let name = damaged.file_name()?.to_str()?.strip_suffix(DAMAGED)?;
+    name.rsplit_once('.')?.1.parse().ok()
+}

@@ -1,0 +1,91 @@
+//! What the server refused for good, kept with its reason for whoever looks.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::entry::{Bytes, Entry, put_text};
+use crate::error::{At, Result};
+use crate::files;
+use crate::frame::{self, Frame};
+
+/// An entry that MLflow will never take as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its number in the log.
+    pub number: u64,
+    /// When it was refused, in ms since the epoch.
+    pub at: i64,
+    /// The error's kind, and what the server said.
+    pub kind: String,
+    pub message: String,
+    pub entry: Entry,
+}
+
+/// A log's file of refused entries.
+#[derive(Debug)]
+pub(crate) struct RejectedFile {
+    path: PathBuf,
+    pub count: u64,
+    /// A chunk that is sent again after a crash has its entries refused again.
+    last: Option<u64>,
+}
+
+impl RejectedFile {
+    pub fn open(folder: &Path) -> Result<Self> {
+        let mut file = Self {
+            path: folder.join("rejected"),
+            count: 0,
+            last: None,
+        };
+        let entries = file.read()?;
+        file.count = entries.len() as u64;
+        file.last = entries.last().map(|rejected| rejected.number);
+        Ok(file)
+    }
+
+    pub fn read(&self) -> Result<Vec<Rejected>> {
+        let content = files::read_if_there(&self.path)?.unwrap_or_default();
+        let (mut start, mut entries) = (0, Vec::new());
+        while let Some((_, frame)) = Frame::find(&content, start, 0) {
+            entries.extend(decode(&frame, &content));
+            start = frame.end();
+        }
+        Ok(entries)
+    }
+
+    /// On the disk when it returns: what is acknowledged next is kept nowhere else.
+    pub fn add(&mut self, rejected: &[Rejected]) -> Result<()> {
+        let mut bytes = Vec::new();
+        let known = self.last;
+        for rejected in rejected.iter().filter(|new| Some(new.number) > known) {
+            let mut payload = Vec::new();
+            put_text(&mut payload, &rejected.kind)?;
+            put_text(&mut payload, &rejected.message)?;
+            rejected.entry.borrow().encode(&mut payload)?;
+            frame::put(&mut bytes, rejected.number, 1, rejected.at, &payload);
+            self.count += 1;
+            self.last = Some(rejected.number);
+        }
+        let mut options = OpenOptions::new();
+        let file = options.create(true).append(true).open(&self.path);
+        file.and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_data()))
+            .at(&self.path)
+    }
+
+    pub fn forget(&mut self) {
+        let _ = fs::remove_file(&self.path);
+        self.count = 0;
+    }
+}
+
+fn decode(frame: &Frame, content: &[u8]) -> Option<Rejected> {
+    let mut bytes = Bytes(frame.payload(content));
+    Some(Rejected {
+        number: frame.first,
+        at: frame.at,
+        kind: bytes.text()?,
+        message: bytes.text()?,
+        entry: Entry::decode(&mut bytes)?,
+    })
+}
