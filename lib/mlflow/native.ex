@@ -28,6 +28,15 @@ defmodule MLflow.Native do
   @doc "A new client for one instance. No request is sent."
   def engine_new(_config), do: :erlang.nif_error(:nif_not_loaded)
 
+  @doc "The proxy on the way to an engine's server, without its credentials; `nil` for none."
+  def engine_proxy(_engine), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc """
+  Examines a database file, changing nothing about it: `{:ok, %{version:, current:, damage:}}`,
+  the schema's version, the one that this library writes, and what SQLite finds wrong.
+  """
+  def store_check(_path), do: :erlang.nif_error(:nif_not_loaded)
+
   @doc "Opens (creating or migrating it where needed) an embedded database file."
   def store_open(_path), do: :erlang.nif_error(:nif_not_loaded)
 

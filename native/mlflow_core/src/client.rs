@@ -7,6 +7,7 @@ mod dialer;
 mod endpoint;
 mod failure;
 mod google;
+mod probe;
 mod quick_ack;
 mod response;
 mod retry;

@@ -31,6 +31,10 @@ impl Engine {
         Self { client }
     }
 
+    pub fn proxy(&self) -> Option<String> {
+        self.client.proxy()
+    }
+
     /// Spawns the request and returns at once; the answer goes to the caller as a message.
     pub fn call(
         &self,

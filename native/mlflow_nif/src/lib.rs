@@ -10,12 +10,14 @@ mod store;
 mod store_request;
 mod terms;
 
+use std::path::Path;
+
 use mlflow_core::client::Client;
 use rustler::{Atom, Env, ResourceArc, Term};
 
 use engine::{CallOptions, Engine};
 use request::Request;
-use store::Database;
+use store::{CheckupTerm, Database};
 use store_request::StoreRequest;
 use terms::{ConfigTerm, ErrorTerm, Json};
 
@@ -46,6 +48,12 @@ fn call_start(
     )
 }
 
+/// The proxy on the way to the server, without its credentials.
+#[rustler::nif]
+fn engine_proxy(engine: ResourceArc<Engine>) -> Option<String> {
+    engine.proxy()
+}
+
 #[rustler::nif(schedule = "DirtyIo")]
 fn store_open(path: &str) -> NifResult<ResourceArc<Database>> {
     Ok(ResourceArc::new(Database::open(path)?))
@@ -63,6 +71,12 @@ fn store_start(
             .call(env, reference, request)
             .map_err(ErrorTerm::from),
     )
+}
+
+/// Examines a database file and changes nothing about it.
+#[rustler::nif(schedule = "DirtyIo")]
+fn store_check(path: &str) -> NifResult<CheckupTerm> {
+    Ok(mlflow_store::check(Path::new(path))?.into())
 }
 
 #[rustler::nif(schedule = "DirtyIo")]

@@ -24,6 +24,7 @@
 //! can be tested and replayed. Several processes may open the same file at once.
 #![forbid(unsafe_code)]
 
+mod checkup;
 mod codec;
 mod error;
 mod schema;
@@ -39,6 +40,7 @@ pub mod runs;
 pub mod tables;
 pub mod trials;
 
+pub use checkup::{Checkup, check};
 pub use error::{ErrorKind, Result, StoreError};
 pub use points::{Point, RecordedPoint};
 pub use record::{Filter, Order, Record};

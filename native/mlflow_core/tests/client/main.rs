@@ -10,6 +10,7 @@ mod api;
 mod auth;
 mod connections;
 mod history;
+mod probe;
 mod proxy;
 mod responses;
 mod retries;
