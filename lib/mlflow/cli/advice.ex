@@ -16,7 +16,7 @@ defmodule MLflow.CLI.Advice do
       "set username and password (MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD) or a token " <>
         "(MLFLOW_TRACKING_TOKEN) that the server knows",
     forbidden: "ask the server's administrator for the permission, or use another account",
-    not_found: "check the id; mix mlflow.sync --dry-run shows what is known of it",
+    not_found: "check the name or id, and that it was not deleted",
     invalid: "mend what the message names; trying again as it is cannot help",
     already_exists: "use what is there, or choose another name",
     conflict: "somebody else is at it: run it again in a moment",

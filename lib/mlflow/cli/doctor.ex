@@ -50,11 +50,12 @@ defmodule MLflow.CLI.Doctor do
   def help, do: @help
 
   @doc "Runs the task and answers its exit status; `prepare` as for `MLflow.CLI.Sync.run/3`."
-  @spec run([String.t()], (keyword -> :ok), Output.t()) :: 0..2
+  @spec run([String.t()], (keyword -> :ok | {:error, String.t()}), Output.t()) :: 0..2
   def run(args, prepare, output \\ Output.standard()) do
     with {:ok, options} <- Options.parse(args, @switches),
-         :ok <- check(options) do
-      prepare.(instance: options[:instance], quiet: options[:json] == true)
+         :ok <- check(options),
+         where = [instance: options[:instance], settings: settings(options)],
+         :ok <- prepare.([quiet: options[:json] == true] ++ where) do
       {verdict, findings} = options |> doctor_options() |> MLflow.Doctor.run()
 
       if options[:json],
@@ -73,12 +74,14 @@ defmodule MLflow.CLI.Doctor do
     end
   end
 
+  defp settings(options), do: Keyword.take(options, [:tracking_uri, :database])
+
   defp check(options) do
     cond do
       options[:experiment] && !options[:write_check] ->
         {:error, "--experiment says where the write check writes: give --write-check too"}
 
-      options[:instance] && (options[:tracking_uri] || options[:database]) ->
+      options[:instance] && settings(options) != [] ->
         {:error, "an --instance has its own settings: leave out --tracking-uri and --database"}
 
       true ->
@@ -90,7 +93,6 @@ defmodule MLflow.CLI.Doctor do
     name = if options[:instance], do: [name: Module.concat([options[:instance]])], else: []
     timeout = if options[:timeout], do: [timeout: options[:timeout] * 1_000], else: []
 
-    Keyword.take(options, [:tracking_uri, :database, :write_check, :experiment]) ++
-      name ++ timeout
+    settings(options) ++ Keyword.take(options, [:write_check, :experiment]) ++ name ++ timeout
   end
 end

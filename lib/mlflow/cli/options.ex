@@ -2,6 +2,8 @@ defmodule MLflow.CLI.Options do
   @moduledoc false
   # A task's command line, with messages that say what to write instead.
 
+  @alike 0.8
+
   @type parsed :: {:ok, keyword} | :help | {:error, String.t()}
 
   @doc "Reads arguments; `switches` are those of `OptionParser`, and `--help` is one of every task."
@@ -29,7 +31,7 @@ defmodule MLflow.CLI.Options do
 
   defp mistake({option, value}, switches) do
     case Enum.find(switches, fn {name, _type} -> written(name) == option end) do
-      nil -> "there is no option #{option}; did you mean #{nearest(option, switches)}?"
+      nil -> "there is no option #{option}#{nearest(option, switches)}"
       {_name, type} when value == nil -> "#{option} needs #{expected(type)} behind it"
       {_name, type} -> "#{option} takes #{expected(type)}, got #{inspect(value)}"
     end
@@ -39,6 +41,7 @@ defmodule MLflow.CLI.Options do
     switches
     |> Enum.map(fn {name, _type} -> written(name) end)
     |> Enum.max_by(&String.jaro_distance(&1, option))
+    |> then(&if(String.jaro_distance(&1, option) > @alike, do: "; did you mean #{&1}?", else: ""))
   end
 
   defp written(name), do: "--" <> (name |> Atom.to_string() |> String.replace("_", "-"))

@@ -4,7 +4,7 @@ defmodule MLflow.CLI.Sync do
   # status.
 
   alias MLflow.{Error, Instance}
-  alias MLflow.CLI.{Advice, Options, Output, Progress, Session}
+  alias MLflow.CLI.{Advice, Options, Output, Progress, Session, Text}
   alias MLflow.CLI.Sync.{Plans, Report, Targets, Work}
 
   @switches [
@@ -63,23 +63,25 @@ defmodule MLflow.CLI.Sync do
 
   The exit status is 0 when all went well, 1 when something failed and 2 when the options make no
   sense. What failed can be tried again by running the task again; what was done is not done twice.
-  On SIGTERM it stops at once and exits with 143, leaving nothing half-done that the next run would
-  not mend; Ctrl-C brings up the VM's own menu, and once more has the same effect.
+  It may be stopped at any time: what was under way then, the next run mends. SIGTERM ends it with
+  143. Ctrl-C is the VM's: it brings up a menu, and once more ends the VM, with status 0. With
+  `ELIXIR_ERL_OPTIONS=+Bd` it ends the task at once, as an interrupted command ends.
   """
 
   @doc "The task's help, which is its documentation too."
   def help, do: @help
 
   @doc """
-  Runs the task and answers its exit status. `prepare` is called with `instance:` and `quiet:`
-  before anything of the application is needed.
+  Runs the task and answers its exit status. `prepare`, as `MLflow.CLI.Host.prepare/1`, is
+  called before anything of the application is needed.
   """
-  @spec run([String.t()], (keyword -> :ok), Output.t()) :: 0..2
+  @spec run([String.t()], (keyword -> :ok | {:error, String.t()}), Output.t()) :: 0..2
   def run(args, prepare, output \\ Output.standard()) do
     with {:ok, options} <- Options.parse(args, @switches),
-         :ok <- check(options) do
-      silent? = options[:quiet] == true or options[:json] == true
-      prepare.(instance: options[:instance], quiet: silent?)
+         :ok <- check(options),
+         silent? = options[:quiet] == true or options[:json] == true,
+         where = [instance: options[:instance], settings: settings(options)],
+         :ok <- prepare.([quiet: silent?] ++ where) do
       output |> sync(options, silent?) |> answer(output, options)
     else
       :help -> Output.puts(output, @help) && @done
@@ -128,10 +130,18 @@ defmodule MLflow.CLI.Sync do
     action = if options[:dry_run], do: :plan, else: :sync
     began = now()
     deadline = if options[:timeout], do: began + options[:timeout] * 1_000
+    if progress_output, do: announce(progress_output, instance, targets, action)
     progress = Progress.new(progress_output, length(targets))
     {outcomes, progress} = Work.carry_out(instance, action, targets, deadline, progress)
     Progress.close(progress)
     %{outcomes: outcomes, ms: now() - began, tracking_uri: instance.config.tracking_uri}
+  end
+
+  # A server that does not answer is waited for, and one should know which.
+  defp announce(output, instance, targets, action) do
+    doing = if action == :plan, do: "Comparing", else: "Syncing"
+    targets = Text.count(length(targets), "target")
+    Output.warn(output, "#{doing} #{targets} with #{instance.config.tracking_uri}")
   end
 
   defp answer({:ok, result}, output, options) do

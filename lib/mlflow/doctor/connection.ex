@@ -118,7 +118,7 @@ defmodule MLflow.Doctor.Connection do
       detail: detail,
       advice:
         "start the MLflow server, or set tracking_uri (MLFLOW_TRACKING_URI) to where it is; " <>
-          "what is recorded meanwhile waits here and is lost by nobody"
+          "what is recorded meanwhile is kept here, and sent later"
     )
   end
 

@@ -13,7 +13,7 @@ defmodule MLflow.Doctor.Limits do
   def examine(%{running: nil} = context), do: {[], context}
 
   def examine(context) do
-    if function_exported?(Client, :limits, 1),
+    if Code.ensure_loaded?(Client) and function_exported?(Client, :limits, 1),
       do: {findings(apply(Client, :limits, [[name: context.name]])), context},
       else: {[], context}
   end

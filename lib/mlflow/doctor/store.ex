@@ -105,7 +105,7 @@ defmodule MLflow.Doctor.Store do
             "SQLite shell, and end it"
       )
     else
-      Finding.info(@area, sizes)
+      Finding.info(@area, "it takes " <> sizes)
     end
   end
 
@@ -160,10 +160,14 @@ defmodule MLflow.Doctor.Store do
   defp due(0), do: Finding.ok(@area, "no trial wants a sync")
 
   defp due(n) do
-    n =
-      if n == @counted, do: "#{n} trials or more want", else: "#{Text.count(n, "trial")} want(s)"
+    trials =
+      case n do
+        1 -> "1 trial wants"
+        @counted -> "#{n} trials or more want"
+        n -> "#{n} trials want"
+      end
 
-    Finding.info(@area, "#{n} a sync: new, unfinished, changed or failed",
+    Finding.info(@area, "#{trials} a sync: new, unfinished, changed or failed",
       advice: "that is the scheduler's to do; mix mlflow.sync --all does it now"
     )
   end

@@ -88,7 +88,7 @@ defmodule MLflow.CLI.Sync.Report do
       ["#{done} of #{Text.count(length(result.outcomes), "target")} done"] ++
         counted(sums["failed"], "failed") ++
         counted(sums["not_tried"], "not tried") ++
-        counted(length(sums["conflicts"]), "in conflict") ++
+        conflicted(length(sums["conflicts"])) ++
         [
           "#{sums["pushed"]} pushed, #{sums["pulled"]} pulled",
           "#{Text.count(sums["requests"], "request")} in #{Text.duration(result.ms)}"
@@ -96,6 +96,9 @@ defmodule MLflow.CLI.Sync.Report do
 
     Output.puts(output, ["\n", Text.wrap(Enum.join(parts, "; "), 0)])
   end
+
+  defp conflicted(0), do: []
+  defp conflicted(n), do: [Text.count(n, "conflict")]
 
   defp counted(0, _what), do: []
   defp counted(n, what), do: ["#{n} #{what}"]

@@ -13,7 +13,7 @@ defmodule MLflow.CLI.Sync.Targets do
   @doc "The targets that `--trial`, `--experiment` and `--all` name."
   @spec choose(Instance.t(), keyword) :: {:ok, [t]} | {:error, Error.t()}
   def choose(instance, options) do
-    trials = for id <- Keyword.get_values(options, :trial), do: trial(id)
+    trials = for id <- Keyword.get_values(options, :trial), do: trial(key(instance, id))
     experiments = for id <- Keyword.get_values(options, :experiment), do: experiment(id)
 
     if options[:all] do
@@ -23,6 +23,14 @@ defmodule MLflow.CLI.Sync.Targets do
       end
     else
       {:ok, uniq(trials ++ experiments)}
+    end
+  end
+
+  # A trial goes by two ids, and must not be at work twice at a time.
+  defp key(instance, id) do
+    case instance.config.store.fetch_trial(instance, id) do
+      {:ok, trial} -> trial.id
+      {:error, _} -> id
     end
   end
 

@@ -18,6 +18,10 @@ defmodule MLflow.CLI.Sync.Work do
           ms: non_neg_integer
         }
 
+  # How long another worker is waited for (ms), and how often it is asked after.
+  @patience 10_000
+  @pause 250
+
   @hopeless ~w(connect tls unauthenticated not_mlflow disabled config)a
 
   @doc "Carries out all targets until the deadline (monotonic ms, or `nil`)."
@@ -108,11 +112,19 @@ defmodule MLflow.CLI.Sync.Work do
   end
 
   defp guarded(target, job) do
-    perform(job.action, target, name: job.instance.name)
+    patiently(fn -> perform(job.action, target, name: job.instance.name) end, @patience)
   rescue
     exception ->
       message = Exception.format(:error, exception, __STACKTRACE__)
       {:error, Error.new(:crashed, "sync", message)}
+  end
+
+  # A running application may be at the same trial, and is done with it in a moment.
+  defp patiently(fun, patience) do
+    with {:error, %Error{kind: :conflict}} when patience > 0 <- fun.() do
+      Process.sleep(@pause)
+      patiently(fun, patience - @pause)
+    end
   end
 
   defp perform(:sync, %{kind: :trial, id: id}, opts), do: Sync.trial_to_mlflow(id, opts)
