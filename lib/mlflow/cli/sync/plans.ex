@@ -66,14 +66,13 @@ defmodule MLflow.CLI.Sync.Plans do
         [
           Text.value(change["side"]),
           Wording.field(change),
-          "#{Text.value(change["from"], 28)} -> #{Text.value(change["to"], 28)}"
+          "#{Text.value(change["from"], 25)} -> #{Text.value(change["to"], 25)}"
         ]
       end
 
     conflicts =
       for conflict <- plan["conflicts"] do
-        [_field, values] = conflict |> Wording.conflict() |> String.split(": ", parts: 2)
-        ["conflict", Wording.field(conflict), values]
+        ["conflict", Wording.field(conflict), Wording.values(conflict, 24)]
       end
 
     changes ++ conflicts
@@ -91,11 +90,10 @@ defmodule MLflow.CLI.Sync.Plans do
 
     text =
       "#{Text.count(Enum.count(plans, & &1["creates"]), "run")} to create, " <>
-        "#{side.("push")} to push, #{side.("pull")} to pull, " <>
-        "#{Text.count(Enum.count(plans, &(&1["conflicts"] != [])), "trial")} in conflict#{failed}. " <>
-        "Nothing was written."
+        "#{Text.count(side.("push"), "field")} to push, #{side.("pull")} to pull, " <>
+        "#{Text.count(Enum.count(plans, &(&1["conflicts"] != [])), "trial")} in conflict#{failed}."
 
-    Output.puts(output, ["\n", text])
+    Output.puts(output, ["\n", text, "\n", "Nothing was written."])
   end
 
   @doc "The same as one JSON-ready map."

@@ -5,8 +5,6 @@ defmodule MLflow.CLI.Sync.Report do
   alias MLflow.{CLI.Advice, CLI.Output, CLI.Text, Error}
   alias MLflow.CLI.Sync.{Wording, Work}
 
-  @counts ~w(pushed pulled requests writes)
-
   @doc "Prints conflicts, failures and, unless quiet, the sums."
   @spec print(Output.t(), map, boolean) :: :ok
   def print(output, %{outcomes: outcomes} = result, quiet?) do
@@ -90,7 +88,7 @@ defmodule MLflow.CLI.Sync.Report do
         counted(sums["not_tried"], "not tried") ++
         conflicted(length(sums["conflicts"])) ++
         [
-          "#{sums["pushed"]} pushed, #{sums["pulled"]} pulled",
+          "#{Text.count(sums["pushed"], "run")} pushed, #{sums["pulled"]} pulled",
           "#{Text.count(sums["requests"], "request")} in #{Text.duration(result.ms)}"
         ]
 
@@ -142,16 +140,28 @@ defmodule MLflow.CLI.Sync.Report do
     failed = Enum.count(outcomes, &Work.failed?/1)
     reports = for %{result: {:ok, report}} <- outcomes, do: report
 
-    Map.merge(Map.new(@counts, &{&1, total(reports, &1)}), %{
+    %{
+      "pushed" => reports |> Enum.map(&pushed/1) |> Enum.sum(),
+      "pulled" => reports |> Enum.map(&pulled/1) |> Enum.sum(),
+      "requests" => total(reports, "requests"),
+      "writes" => total(reports, "writes"),
       "ok" => failed == 0,
       "done" => length(outcomes) - failed,
       "failed" => failed - not_tried,
       "not_tried" => not_tried,
       "conflicts" => Enum.flat_map(outcomes, &named_conflicts/1)
-    })
+    }
   end
 
-  defp total(reports, key), do: reports |> Enum.map(&Map.get(&1, key, 0)) |> Enum.sum()
+  # In runs: an experiment counts them itself, and a trial has one.
+  defp pushed(%{"runs" => _} = report), do: report["pushed"]
+  defp pushed(%{"creation" => "created"}), do: 1
+  defp pushed(report), do: min(report["pushed"], 1)
+
+  defp pulled(%{"runs" => _} = report), do: report["pulled"]
+  defp pulled(report), do: min(report["pulled"], 1)
+
+  defp total(reports, key), do: reports |> Enum.map(& &1[key]) |> Enum.sum()
 
   defp named_conflicts(%{target: %{kind: kind}} = outcome) do
     for conflict <- conflicts(outcome) do

@@ -41,15 +41,19 @@ defmodule MLflow.CLI.Sync.Wording do
   @doc "A field of a change or a conflict: `param lr`, `status`."
   @spec field(map) :: String.t()
   def field(%{"field" => field, "key" => key}) when key != nil,
-    do: "#{Text.value(field)} #{Text.value(key)}"
+    do: Text.value("#{field} #{key}", 30)
 
-  def field(%{"field" => field}), do: Text.value(field)
+  def field(%{"field" => field}), do: Text.value(field, 30)
 
   @doc "A conflict: both values and whose stays."
   @spec conflict(map) :: String.t()
-  def conflict(conflict) do
-    "#{field(conflict)}: here #{Text.value(conflict["local"])}, " <>
-      "MLflow #{Text.value(conflict["remote"])}; #{winner(conflict["winner"])}"
+  def conflict(conflict), do: "#{field(conflict)}: #{values(conflict, 40)}"
+
+  @doc "The values of a conflict, each in `width` characters at most, and whose stays."
+  @spec values(map, pos_integer) :: String.t()
+  def values(conflict, width) do
+    "here #{Text.value(conflict["local"], width)}, " <>
+      "MLflow #{Text.value(conflict["remote"], width)}; #{winner(conflict["winner"])}"
   end
 
   defp winner(winner) when winner in [:local, "local"], do: "ours wins"
