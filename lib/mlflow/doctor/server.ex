@@ -11,6 +11,7 @@ defmodule MLflow.Doctor.Server do
   @area :server
   @samples 5
   @slow 1_000
+  @silent [:connect, :connection_lost, :timeout, :tls]
 
   # Asks the server's database, which needs its credentials, and costs it next to nothing.
   @query {:search_experiments,
@@ -22,12 +23,18 @@ defmodule MLflow.Doctor.Server do
   def examine(context) do
     {_, api} = Context.ask(context, @query)
     {_, health} = Context.ask(context, :health)
-    {_, version} = Context.ask(context, :version)
-    usable? = match?({:ok, _}, api)
+    context = %{context | usable?: match?({:ok, _}, api), reachable?: answered?(api, health)}
+    version = if context.reachable?, do: context |> Context.ask(:version) |> elem(1), else: health
     findings = [api(api, context.config)] ++ health(health, api) ++ version(version, api)
 
-    {findings ++ latency(context, usable?), %{context | usable?: usable?}}
+    {findings ++ latency(context, context.usable?), context}
   end
+
+  # Nobody is made to wait again for one that does not answer.
+  defp answered?({:error, %Error{kind: one}}, {:error, %Error{kind: other}}),
+    do: one not in @silent or other not in @silent
+
+  defp answered?(_api, _health), do: true
 
   defp api({:ok, _}, config) do
     Finding.ok(@area, "the API answers, #{credentials(config)}")
