@@ -16,6 +16,7 @@ defmodule MLflow.Doctor do
   And it changes nothing, here or on the server, unless it is asked for a write check.
   """
 
+  alias MLflow.CLI.Crash
   alias MLflow.Doctor.{Context, Finding}
 
   @areas [
@@ -62,7 +63,7 @@ defmodule MLflow.Doctor do
   defp examine(area, context) do
     if context.halted?, do: {[], context}, else: area.examine(context)
   rescue
-    exception -> {[broken(area, Exception.format(:error, exception, __STACKTRACE__))], context}
+    exception -> {[broken(area, Crash.format(exception, __STACKTRACE__))], context}
   catch
     kind, reason -> {[broken(area, Exception.format_banner(kind, reason))], context}
   end

@@ -108,6 +108,14 @@ defmodule MLflow.Integration.TaskTest do
     end
   end
 
+  @tag mlflow: "3.17.2"
+  test "it does not guess which instance an application without a default one means" do
+    env = [{"MIX_ENV", "test"}]
+    assert {out, 2} = System.cmd(@mix, ["mlflow.sync", "--all"], env: env, stderr_to_stdout: true)
+    assert out =~ "the application has no default instance"
+    assert out =~ "--instance"
+  end
+
   # Any server will do, and this one is silent.
   @tag mlflow: "3.17.2"
   test "SIGTERM ends it with the status that a shell expects", %{name: name} do

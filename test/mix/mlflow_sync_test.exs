@@ -334,6 +334,17 @@ defmodule Mix.Tasks.Mlflow.SyncTest do
       assert err =~ "trial t9: trial: there is none"
     end
 
+    test "says it once of a trial that is planned within its experiment too" do
+      outcomes = [
+        outcome(:trial, "t3", {:ok, [@new]}),
+        outcome(:experiment, "iris", {:ok, [@empty, @new]})
+      ]
+
+      assert {out, ""} = printed(outcomes)
+      assert [_, _] = String.split(out, "trial t3 -> a new run")
+      assert out =~ "1 run to create, 2 fields to push"
+    end
+
     test "leaves out what is in step with --quiet" do
       assert {"", ""} = printed([outcome(:trial, "t2", {:ok, [@empty]})], true)
     end
@@ -360,6 +371,14 @@ defmodule Mix.Tasks.Mlflow.SyncTest do
       plan = %{@plan | "changes" => [change], "conflicts" => [conflict], "trial_id" => long}
       {out, _} = printed([outcome(:experiment, long, {:ok, [plan]})], true)
       assert widest(out) <= 125
+    end
+
+    test "sets up no database" do
+      path = tmp_path("none.db")
+      args = ["--all", "--dry-run", "--database", path]
+      assert {1, "", err} = sync(args)
+      assert err =~ "there is no database at"
+      refute File.exists?(path)
     end
 
     test "as JSON" do

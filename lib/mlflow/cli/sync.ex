@@ -114,7 +114,9 @@ defmodule MLflow.CLI.Sync do
   defp sync(output, options, silent?) do
     name = options[:instance] && Module.concat([options[:instance]])
 
-    with {:ok, session} <- Session.open(instance: name, settings: settings(options)) do
+    where = [instance: name, settings: settings(options), create?: !options[:dry_run]]
+
+    with {:ok, session} <- Session.open(where) do
       try do
         with {:ok, instance} <- Instance.fetch_enabled(name: session.instance.name),
              {:ok, targets} <- Targets.choose(instance, options) do

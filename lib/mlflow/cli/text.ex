@@ -117,7 +117,7 @@ defmodule MLflow.CLI.Text do
 
   @doc "A number of bytes, for people."
   @spec bytes(non_neg_integer) :: String.t()
-  def bytes(n) when n < 10_000, do: "#{n} bytes"
+  def bytes(n) when n < 10_000, do: count(n, "byte")
   def bytes(n) when n < 10_000_000, do: "#{Float.round(n / 1_000, 1)} kB"
   def bytes(n) when n < 10_000_000_000, do: "#{Float.round(n / 1_000_000, 1)} MB"
   def bytes(n), do: "#{Float.round(n / 1_000_000_000, 1)} GB"

@@ -8,9 +8,24 @@ defmodule MLflow.CLI.Sync.Plans do
   @doc "Prints the plans, and unless quiet also those that are empty, and the sums."
   @spec print(Output.t(), map, boolean) :: :ok
   def print(output, %{outcomes: outcomes}, quiet?) do
+    outcomes = without_repetition(outcomes)
     Enum.each(outcomes, &print_outcome(output, &1, quiet?))
     unless quiet?, do: print_summary(output, outcomes)
     :ok
+  end
+
+  # With --all a trial may be planned by itself and within its experiment, which knows more.
+  defp without_repetition(outcomes) do
+    covered =
+      for %{target: %{kind: :experiment}, result: {:ok, plans}} <- outcomes,
+          %{"trial_id" => id} when id != nil <- plans,
+          into: MapSet.new(),
+          do: id
+
+    Enum.reject(outcomes, fn
+      %{target: %{kind: :trial}, result: {:ok, [%{"trial_id" => id}]}} -> id in covered
+      _outcome -> false
+    end)
   end
 
   defp print_outcome(output, %{target: target, result: {:ok, plans}} = outcome, quiet?) do

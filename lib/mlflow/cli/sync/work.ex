@@ -5,7 +5,7 @@ defmodule MLflow.CLI.Sync.Work do
   # the next trial would wait in vain for as long.
 
   alias MLflow.{Config, Error, Instance, Sync}
-  alias MLflow.CLI.Progress
+  alias MLflow.CLI.{Crash, Progress}
   alias MLflow.CLI.Sync.Wording
 
   @typedoc """
@@ -115,8 +115,7 @@ defmodule MLflow.CLI.Sync.Work do
     patiently(fn -> perform(job.action, target, name: job.instance.name) end, @patience)
   rescue
     exception ->
-      message = Exception.format(:error, exception, __STACKTRACE__)
-      {:error, Error.new(:crashed, "sync", message)}
+      {:error, Error.new(:crashed, "sync", Crash.format(exception, __STACKTRACE__))}
   end
 
   # A running application may be at the same trial, and is done with it in a moment.
