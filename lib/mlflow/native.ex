@@ -36,6 +36,15 @@ defmodule MLflow.Native do
   @doc "What the client has learned of its server's limits. No request is sent, and none waited for."
   def engine_limits(_engine), do: :erlang.nif_error(:nif_not_loaded)
 
+  @doc "The proxy on the way to an engine's server, without its credentials; `nil` for none."
+  def engine_proxy(_engine), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc """
+  Examines a database file, changing nothing about it: `{:ok, %{version:, current:, damage:}}`,
+  the schema's version, the one that this library writes, and what SQLite finds wrong.
+  """
+  def store_check(_path), do: :erlang.nif_error(:nif_not_loaded)
+
   @doc "Opens (creating or migrating it where needed) an embedded database file."
   def store_open(_path), do: :erlang.nif_error(:nif_not_loaded)
 

@@ -10,6 +10,7 @@ mod dialer;
 mod endpoint;
 mod failure;
 mod google;
+mod probe;
 mod profile;
 mod quick_ack;
 mod response;

@@ -36,6 +36,10 @@ impl Engine {
         self.client.limits()
     }
 
+    pub fn proxy(&self) -> Option<String> {
+        self.client.proxy()
+    }
+
     /// Spawns the request and returns at once; the answer goes to the caller as a message.
     pub fn call(
         &self,

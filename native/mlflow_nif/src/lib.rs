@@ -15,12 +15,14 @@ mod store_request;
 mod survey;
 mod terms;
 
+use std::path::Path;
+
 use mlflow_core::client::Client;
 use rustler::{Atom, Env, ResourceArc, Term};
 
 use engine::{CallOptions, Engine};
 use request::Request;
-use store::Database;
+use store::{CheckupTerm, Database};
 use store_request::StoreRequest;
 use survey::RunsPage;
 use terms::{ConfigTerm, ErrorTerm, Json, LimitsTerm, RunTerm};
@@ -63,6 +65,12 @@ fn page_runs(page: ResourceArc<RunsPage>, ids: Vec<String>) -> Vec<RunTerm> {
     page.pick(&ids)
 }
 
+/// The proxy on the way to the server, without its credentials.
+#[rustler::nif]
+fn engine_proxy(engine: ResourceArc<Engine>) -> Option<String> {
+    engine.proxy()
+}
+
 #[rustler::nif(schedule = "DirtyIo")]
 fn store_open(path: &str) -> NifResult<ResourceArc<Database>> {
     Ok(ResourceArc::new(Database::open(path)?))
@@ -87,6 +95,12 @@ fn store_start_large(
     request: StoreRequest,
 ) -> Started {
     Started(database.call(env, reference, request))
+}
+
+/// Examines a database file and changes nothing about it.
+#[rustler::nif(schedule = "DirtyIo")]
+fn store_check(path: &str) -> NifResult<CheckupTerm> {
+    Ok(mlflow_store::check(Path::new(path))?.into())
 }
 
 #[rustler::nif(schedule = "DirtyIo")]

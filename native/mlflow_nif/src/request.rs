@@ -1,5 +1,7 @@
 //! The calls that speak to the server, one variant each.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use mlflow_core::client::Client;
 use mlflow_core::model::{Page, Param, Tag};
 use mlflow_core::sync;
@@ -39,6 +41,7 @@ pub enum Request {
     GetMetricHistory(String, String),
     Health,
     Version,
+    ServerClock,
     Sync(Box<OrderTerm>),
     Deliver(ResourceArc<OpenLog>, String),
 }
@@ -96,6 +99,7 @@ impl Request {
             }
             Self::Health => done(client.health().await),
             Self::Version => answer(client.version().await),
+            Self::ServerClock => answer(client.server_clock().await.map(|time| time.map(unix_ms))),
             Self::Sync(order) => {
                 let report = sync::carry_out(client, (*order).into()).await;
                 answer::<_, mlflow_core::Error>(Ok(ReportTerm::from(report)))
@@ -111,6 +115,13 @@ impl Request {
 async fn log_all(client: &Client, run_id: &str, entities: BatchTerm) -> mlflow_core::Result<()> {
     let (params, tags, metrics) = entities.into_parts();
     client.log_entities(run_id, params, tags, metrics).await
+}
+
+/// A clock before 1970 is as wrong as one that says 1970.
+fn unix_ms(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis() as u64
 }
 
 fn page<T, Mirror: From<T> + Encoder>(page: Page<T>) -> (Vec<Mirror>, Option<String>) {

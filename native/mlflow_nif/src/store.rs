@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use mlflow_store::{Store, StoreError};
-use rustler::{Env, Resource, Term};
+use mlflow_store::{Checkup, Store, StoreError};
+use rustler::{Env, NifMap, Resource, Term};
 
 use crate::reply::Caller;
 use crate::store_request::StoreRequest;
@@ -36,5 +36,24 @@ impl Database {
 
     pub fn close(&self) {
         self.store.close();
+    }
+}
+
+/// What a doctor finds of a database file.
+#[derive(NifMap)]
+#[rustler(encode)]
+pub struct CheckupTerm {
+    version: usize,
+    current: usize,
+    damage: Vec<String>,
+}
+
+impl From<Checkup> for CheckupTerm {
+    fn from(checkup: Checkup) -> Self {
+        Self {
+            version: checkup.version,
+            current: checkup.current,
+            damage: checkup.damage,
+        }
     }
 }

@@ -367,7 +367,10 @@ impl State {
             latest: last_frame.map(|frame| frame.at),
             ended: matches!(last_entry, Some(Entry::Status { status, .. }) if status.is_terminal()),
             rejected: RejectedFile::open(folder)?,
-            lost: damaged_files(folder)?.iter().filter_map(|path| lost_in(path)).sum(),
+            lost: damaged_files(folder)?
+                .iter()
+                .filter_map(|path| lost_in(path))
+                .sum(),
             run_id: files::read_if_there(&folder.join(RUN_FILE))?
                 .and_then(|text| String::from_utf8(text).ok()),
             removed: false,

@@ -24,6 +24,7 @@
 //! can be tested and replayed. Several processes may open the same file at once.
 #![forbid(unsafe_code)]
 
+mod checkup;
 mod codec;
 mod error;
 mod in_step;
@@ -43,6 +44,7 @@ pub mod sides;
 pub mod tables;
 pub mod trials;
 
+pub use checkup::{Checkup, check};
 pub use error::{ErrorKind, Result, StoreError};
 pub use in_step::{Seen, in_step};
 pub use points::{Point, RecordedPoint, Unsent};

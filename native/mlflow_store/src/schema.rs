@@ -31,6 +31,11 @@ pub(crate) fn version(conn: &Connection) -> Result<usize> {
     }
 }
 
+/// The version that this library writes.
+pub(crate) const fn current() -> usize {
+    MIGRATIONS.len()
+}
+
 /// Brings the schema up to date, in place and all at once.
 pub(crate) fn migrate(conn: &Connection) -> Result<()> {
     if version(conn)? == MIGRATIONS.len() {

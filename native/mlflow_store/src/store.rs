@@ -16,7 +16,7 @@ use crate::schema;
 pub type Work = Box<dyn FnOnce(&mut Connection) + Send>;
 
 const QUEUE_LENGTH: usize = 10_000;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS_KEPT: usize = 128;
 
 /// An open database. Cheap to clone; the file closes when the last clone is dropped, after the

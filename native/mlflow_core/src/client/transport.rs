@@ -64,6 +64,10 @@ impl Transport {
         })
     }
 
+    pub fn proxy(&self) -> Option<String> {
+        self.proxy.as_ref().map(Proxy::shown)
+    }
+
     pub async fn exchange(
         &self,
         operation: &'static str,

@@ -11,6 +11,7 @@ mod auth;
 mod connections;
 mod history;
 mod limits;
+mod probe;
 mod proxy;
 mod responses;
 mod retries;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![cfg(test)]
 
+mod checkup;
 mod crash;
 mod experiments;
 mod history;
