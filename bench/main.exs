@@ -1,24 +1,48 @@
 # Run by bin/bench: each benchmark in turn, and a table of what it measured.
 
-for module <- ~w(stats python trials get_run push ticker) do
-  Code.require_file("#{module}.ex", __DIR__)
-end
+shared =
+  ~w(scale stats proc histogram points ticks python trials seed server server_log cargo ceiling)
+
+benches = ~w(get_run push push500 resync compare diff encode logger ticker)
+for module <- shared ++ benches, do: Code.require_file("#{module}.ex", __DIR__)
 
 # Its table serves here too.
 Code.require_file("../demo/report.ex", __DIR__)
 
 defmodule Bench.Main do
-  @benches %{"get_run" => Bench.GetRun, "push" => Bench.Push, "ticker" => Bench.Ticker}
+  @benches %{
+    "get_run" => Bench.GetRun,
+    "push" => Bench.Push,
+    "push500" => Bench.Push500,
+    "resync" => Bench.Resync,
+    "compare" => Bench.Compare,
+    "diff" => Bench.Diff,
+    "encode" => Bench.Encode,
+    "logger" => Bench.Logger,
+    "ticker" => Bench.Ticker
+  }
 
-  def run([uri, directory, python | names]) do
-    context = %{uri: uri, directory: directory, python: Bench.Python.start(python, uri)}
+  def run([size, uri, server, directory, python | names]) do
+    database = Path.join(directory, "mlflow.db")
+
+    context = %{
+      quick: size == "quick",
+      uri: uri,
+      server: String.to_integer(server),
+      directory: directory,
+      python: Bench.Python.start(python, uri, database)
+    }
+
     IO.puts(versions(context))
+    if context.quick, do: IO.puts("quick: a tenth of everything, and once")
+    {seconds, _} = Bench.Stats.timed(fn -> Enum.each(names, &measure(&1, context)) end)
+    IO.puts(["\nin ", Bench.Stats.format(seconds, 0), " s"])
+  end
 
-    for name <- names do
-      bench = Map.fetch!(@benches, name)
-      IO.puts(["\n", bench.title()])
-      IO.write(Demo.Report.table(bench.run(context)))
-    end
+  defp measure(name, context) do
+    bench = Map.fetch!(@benches, name)
+    IO.puts(["\n", bench.title()])
+    IO.write(Demo.Report.table(bench.run(context)))
   end
 
   defp versions(context) do

@@ -5,22 +5,24 @@ defmodule Bench.Push do
   one thread and from eight.
   """
 
-  alias Bench.{Python, Stats, Trials}
-
-  @rounds 3
+  alias Bench.{Scale, Stats, Trials}
 
   def title, do: "push: 100 trials of 20 params and 10 metrics, each round in fresh experiments"
 
   def run(context) do
+    shape = Scale.shape(context, 100, 1)
+    count = Scale.rounds(context, 3)
+
     rounds =
-      for round <- 1..@rounds do
-        {ours(context, round), python(context, round, 1), python(context, round, 8)}
+      for round <- 1..count do
+        {ours(context, round, shape), python(context, round, shape, 1),
+         python(context, round, shape, 8)}
       end
 
     ours = Enum.map(rounds, &elem(&1, 0))
 
     [
-      ["trials/s, median of #{@rounds} rounds", "ours", "Python client", "ratio"],
+      ["trials/s, median of #{count} rounds", "ours", "Python client", "ratio"],
       row("beside one Python thread", ours, Enum.map(rounds, &elem(&1, 1))),
       row("beside eight Python threads", ours, Enum.map(rounds, &elem(&1, 2)))
     ]
@@ -37,20 +39,13 @@ defmodule Bench.Push do
     ]
   end
 
-  defp ours(context, round) do
-    Trials.with_instance(context, "push-#{round}", fn opts, experiment_id ->
-      {seconds, :ok} = Stats.timed(fn -> Trials.push(opts) end)
-      Trials.check!(experiment_id, opts)
-      Trials.count() / seconds
-    end)
+  defp ours(context, round, shape) do
+    cost = Trials.ours(context, "push-#{round}", shape)
+    shape.trials / (cost.recording + cost.seconds)
   end
 
-  defp python(context, round, threads) do
-    Trials.with_instance(context, "push-#{round}-python-#{threads}", fn opts, experiment_id ->
-      command = ["push", experiment_id, Trials.count(), threads]
-      seconds = Python.seconds(context.python, command)
-      Trials.check!(experiment_id, opts)
-      Trials.count() / seconds
-    end)
+  defp python(context, round, shape, threads) do
+    cost = Trials.python(context, "push-#{round}-python-#{threads}", shape, threads)
+    shape.trials / cost.seconds
   end
 end

@@ -9,8 +9,9 @@ defmodule Bench.Python do
 
   @type t :: %__MODULE__{port: port, versions: String.t()}
 
-  @spec start(Path.t(), String.t()) :: t
-  def start(python, uri) do
+  @doc "Starts it for the server at `uri`, whose SQLite database is `database`."
+  @spec start(Path.t(), String.t(), Path.t()) :: t
+  def start(python, uri, database) do
     script = Path.join(__DIR__, "python_client.py")
 
     port =
@@ -18,17 +19,20 @@ defmodule Bench.Python do
         :binary,
         :exit_status,
         line: 1024,
-        args: [script, uri]
+        args: [script, uri, database]
       ])
 
     %__MODULE__{port: port, versions: answer(port)}
   end
 
-  @doc "The seconds the command took, as Python measured them."
-  @spec seconds(t, [String.t() | integer]) :: float
-  def seconds(%__MODULE__{port: port}, words) do
+  @doc "Has the command carried out; what python_client.py tells of it, by name."
+  @spec call(t, [String.t() | integer]) :: %{String.t() => float}
+  def call(%__MODULE__{port: port}, words) do
     Port.command(port, [Enum.join(words, " "), "\n"])
-    port |> answer() |> String.to_float()
+
+    for [name, number] <- port |> answer() |> String.split() |> Enum.chunk_every(2), into: %{} do
+      {name, String.to_float(number)}
+    end
   end
 
   defp answer(port) do

@@ -1,75 +1,103 @@
 defmodule Bench.Ticker do
   @moduledoc """
-  How late a process that ticks every millisecond is, in a VM that carries a hundred trials
-  into MLflow. The same ticker beside an otherwise idle VM, while the Python client with
-  eight threads puts that load on server and machine, tells what of it is ours.
+  How late a process that ticks every millisecond is, in a VM that pushes trials, compares an
+  experiment and logs points. The same ticker in an otherwise idle VM, while the Python client
+  puts those loads on server and machine, tells what of it is ours.
   """
 
-  alias Bench.{Python, Stats, Trials}
+  alias Bench.{Python, Scale, Seed, Stats, Ticks, Trials}
 
-  @rounds 3
+  @patience 300_000
 
-  def title, do: "ticker: lateness of a 1 ms tick while 100 trials are pushed"
+  def title, do: "ticker: lateness of a 1 ms tick, beside one in an idle VM under Python's load"
 
   def run(context) do
-    rounds =
-      for round <- 1..@rounds do
-        {ours(context, round), python(context, round)}
-      end
+    shape = Scale.shape(context, 200, 50)
+    runs = Scale.size(context, 5_000)
+    points = Scale.size(context, 50_000)
+    count = Scale.rounds(context, 3)
 
-    ours = Enum.flat_map(rounds, &elem(&1, 0))
-    theirs = Enum.flat_map(rounds, &elem(&1, 1))
+    Seed.in_step(context, "ticker-compare", :trials, runs, fn opts, experiment_id, _seconds ->
+      loads = [
+        {"#{shape.trials} trials pushed", &push(context, &1, shape),
+         &push_python(context, &1, shape)},
+        {"#{runs} runs compared", fn _ -> compare(opts, experiment_id, runs) end,
+         fn _ -> compare_python(context, experiment_id) end},
+        {"#{points} points logged", &log(context, &1, points), &log_python(context, &1, points)}
+      ]
 
+      late = 1..count |> Enum.map(&round(loads, &1)) |> Enum.zip_with(&together/1)
+
+      rows = for {{title, _, _}, late} <- Enum.zip(loads, late), row <- rows(title, late), do: row
+
+      header = ["ms late, #{count} rounds", "this VM works", "Python works", "difference"]
+      [header | rows] ++ rows("all of it", together(late))
+    end)
+  end
+
+  # How late the ticks of each load were, ours and beside Python's.
+  defp round(loads, round) do
+    for {_title, ours, theirs} <- loads, do: {ours.(round), theirs.(round)}
+  end
+
+  defp together(lates) do
+    {ours, theirs} = Enum.unzip(lates)
+    {Enum.concat(ours), Enum.concat(theirs)}
+  end
+
+  defp rows(title, {ours, theirs} = late) do
     [
-      ["ms late, #{@rounds} rounds", "this VM pushes", "Python pushes", "difference"],
-      row("p50", &Stats.percentile(&1, 0.50), ours, theirs),
-      row("p99", &Stats.percentile(&1, 0.99), ours, theirs),
-      row("max", &Enum.max/1, ours, theirs),
-      ["ticks", "#{length(ours)}", "#{length(theirs)}", ""]
+      [title, "", "", ""],
+      row("  p50", &Stats.percentile(&1, 0.50), late),
+      row("  p99", &Stats.percentile(&1, 0.99), late),
+      row("  p99.9", &Stats.percentile(&1, 0.999), late),
+      row("  max", &Enum.max/1, late),
+      ["  ticks", "#{length(ours)}", "#{length(theirs)}", ""]
     ]
   end
 
-  defp row(title, statistic, ours, theirs) do
+  defp row(title, statistic, {ours, theirs}) do
     {our, their} = {statistic.(ours) / 1000, statistic.(theirs) / 1000}
     [title, Stats.format(our, 3), Stats.format(their, 3), Stats.format(our - their, 3)]
   end
 
-  defp ours(context, round) do
+  defp push(context, round, shape) do
     Trials.with_instance(context, "ticker-#{round}", fn opts, _experiment_id ->
-      ticking(fn -> Trials.push(opts) end)
+      Ticks.during(fn -> shape |> Trials.record(opts) |> Trials.push(opts) end)
     end)
   end
 
-  defp python(context, round) do
+  defp push_python(context, round, shape) do
     Trials.with_instance(context, "ticker-#{round}-python", fn _opts, experiment_id ->
-      ticking(fn ->
-        Python.seconds(context.python, ["push", experiment_id, Trials.count(), 8])
+      command = ["push", experiment_id, shape.trials, 8, shape.points]
+      Ticks.during(fn -> Python.call(context.python, command) end)
+    end)
+  end
+
+  defp compare(opts, experiment_id, runs) do
+    Ticks.during(fn ->
+      {:ok, report} = MLflow.Sync.experiment(experiment_id, opts)
+      Seed.check!(report, runs)
+    end)
+  end
+
+  defp compare_python(context, experiment_id),
+    do: Ticks.during(fn -> Python.call(context.python, ["search_runs", experiment_id]) end)
+
+  defp log(context, round, points) do
+    Trials.with_instance(context, "ticker-log-#{round}", fn opts, _experiment_id ->
+      {:ok, logger} = MLflow.RunLogger.start_link([run_name: "ticker"] ++ opts)
+
+      Ticks.during(fn ->
+        for step <- 1..points, do: :ok = MLflow.RunLogger.log(logger, %{loss: 0.5}, step: step)
+        :ok = MLflow.RunLogger.close(logger, timeout: @patience)
       end)
     end)
   end
 
-  # The microseconds each tick came late while `fun` ran.
-  defp ticking(fun) do
-    owner = self()
-    ticker = spawn_link(fn -> tick(System.monotonic_time(:millisecond) + 1, [], owner) end)
-    fun.()
-    send(ticker, :stop)
-
-    receive do
-      {^ticker, late} -> late
-    end
-  end
-
-  # Ticks are due at whole milliseconds: one that comes late does not put off the next.
-  defp tick(due, late, owner) do
-    :erlang.send_after(due, self(), :tick, abs: true)
-
-    receive do
-      :tick ->
-        tick(due + 1, [System.monotonic_time(:microsecond) - due * 1000 | late], owner)
-
-      :stop ->
-        send(owner, {self(), late})
-    end
+  defp log_python(context, round, points) do
+    Trials.with_instance(context, "ticker-log-#{round}-python", fn _opts, experiment_id ->
+      Ticks.during(fn -> Python.call(context.python, ["log_async", experiment_id, points]) end)
+    end)
   end
 end

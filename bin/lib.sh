@@ -144,17 +144,18 @@ install_venvs() {
 
 # --- MLflow servers -------------------------------------------------------------------
 
-# start_mlflow VERSION DIR: a server with its database, artifacts and log in DIR, on a free
-# port of the loopback interface. Sets SERVER_PID and SERVER_URI; await_mlflow waits until
-# it answers. The server leads a process group of its own, so that a Ctrl-C in the terminal
-# does not end it before its clients, and stopping it ends its workers too.
+# start_mlflow VERSION DIR [PORT]: a server with its database, artifacts and log in DIR, on a
+# free port of the loopback interface unless one is given. Sets SERVER_PID and SERVER_URI;
+# await_mlflow waits until it answers. The server leads a process group of its own, so that a
+# Ctrl-C in the terminal does not end it before its clients, and stopping it ends its workers
+# too.
 start_mlflow() {
   local venv dir=$2 port
   venv=$(venv_of "$1")
   mkdir -p "$dir/artifacts"
   dir=$(cd "$dir" && pwd)
-  port=$("$venv/bin/python" -c \
-    'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=${3:-$("$venv/bin/python" -c \
+    'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')}
   # Without its job runner, which is for GenAI scorers and several processes more.
   PATH=$venv/bin:$PATH MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
     setsid "$venv/bin/python" -m mlflow server --host 127.0.0.1 --port "$port" \
