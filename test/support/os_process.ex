@@ -25,9 +25,16 @@ defmodule MLflow.OsProcess do
     """
   end
 
+  @preamble """
+  spawn(fn -> IO.read(:stdio, :line); System.halt(137) end)
+  IO.puts("pid " <> System.pid())
+  """
+
   @doc """
   Runs Elixir code, with the library loaded but not started. Options: `env:` (a map; a `nil`
-  unsets the variable).
+  unsets the variable), `under:` (a command and its arguments that the VM is started by).
+
+  The VM ends with the one that started it.
   """
   def start(code, opts \\ []) do
     ebin = Application.app_dir(:mlflow_sync, "ebin")
@@ -38,17 +45,18 @@ defmodule MLflow.OsProcess do
         {String.to_charlist(name), if(value, do: String.to_charlist(value), else: false)}
       end
 
-    code = "IO.puts(\"pid \" <> System.pid())\n" <> code
+    [command | args] =
+      Keyword.get(opts, :under, []) ++ [elixir, "-pa", ebin, "-e", @preamble <> code]
 
     port =
-      Port.open({:spawn_executable, elixir}, [
+      Port.open({:spawn_executable, System.find_executable(command)}, [
         :binary,
         :exit_status,
         :stderr_to_stdout,
         line: 100_000,
         env: env,
         cd: System.tmp_dir!(),
-        args: ["-pa", ebin, "-e", code]
+        args: args
       ])
 
     %__MODULE__{port: port, pid: await_line(port, "pid ")}
