@@ -7,17 +7,18 @@ defmodule Prove.Context do
     * `uri` - the MLflow server
     * `directory` - for the store
     * `seed` - of all that is random
-    * `command` - MLflow's own command, for proofs that start a server
+    * `python` - one that has MLflow, for proofs that start a server, or a process that is no VM
   """
-  @spec new(String.t(), Path.t(), integer, Path.t() | nil) :: map
-  def new(uri, directory, seed, command) do
+  @spec new(String.t(), Path.t(), integer, Path.t()) :: map
+  def new(uri, directory, seed, python) do
+    File.mkdir_p!(directory)
     unique = "#{System.os_time(:microsecond)}x#{System.unique_integer([:positive])}"
 
     %{
       uri: uri,
       directory: directory,
       seed: seed,
-      command: command,
+      python: python,
       name: Module.concat(Prove, "Instance#{unique}"),
       database: Path.join(directory, "trials-#{unique}.db"),
       experiment: "prove #{unique}"

@@ -74,10 +74,12 @@ defmodule Prove.Engine do
   def excuses(name) do
     {:ok, jobs} = SyncWorker.jobs(state: @given_up, name: name)
 
-    for %{args: %{"trial_id" => id}, errors: [_ | _] = errors} <- jobs, into: %{} do
-      error = List.last(errors)
-      {id, "#{error["kind"]}: #{error["message"]}"}
-    end
+    for %{args: %{"trial_id" => id}, errors: [_ | _] = errors} <- jobs,
+        error = List.last(errors),
+        # An equal job took its place.
+        error["kind"] != "superseded",
+        into: %{},
+        do: {id, "#{error["kind"]}: #{error["message"]}"}
   end
 
   @doc "Runs the jobs that were given up again, as somebody would who has read why."

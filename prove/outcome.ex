@@ -12,6 +12,7 @@ defmodule Prove.Outcome do
     lost: 0,
     duplicated: 0,
     given_up: 0,
+    seconds: 0.0,
     problems: [],
     notes: [],
     skipped: nil
@@ -26,6 +27,7 @@ defmodule Prove.Outcome do
           lost: non_neg_integer,
           duplicated: non_neg_integer,
           given_up: non_neg_integer,
+          seconds: float,
           problems: [String.t()],
           notes: [String.t()],
           skipped: String.t() | nil
@@ -42,7 +44,7 @@ defmodule Prove.Outcome do
   def judge(%__MODULE__{} = outcome, name, %{uri: uri, experiment: experiment}, expected) do
     excuses = Engine.excuses(name)
     first = Check.compare(expected, Remote.runs(uri, experiment), excuses)
-    outcome = add(%{outcome | given_up: map_size(excuses)}, first)
+    outcome = outcome |> given_up(excuses) |> add(first)
 
     if first.excused == 0 do
       outcome
@@ -51,6 +53,13 @@ defmodule Prove.Outcome do
       Engine.await_quiet(name, @patience)
       add(outcome, Check.compare(expected, Remote.runs(uri, experiment)))
     end
+  end
+
+  defp given_up(outcome, excuses) when excuses == %{}, do: outcome
+
+  defp given_up(outcome, excuses) do
+    why = for {error, n} <- Enum.frequencies(Map.values(excuses)), do: "#{n} given up: #{error}"
+    %{outcome | given_up: map_size(excuses), notes: outcome.notes ++ why}
   end
 
   @doc "Takes over what a check counted, and its problems."
@@ -70,4 +79,7 @@ defmodule Prove.Outcome do
   @spec expect(t, boolean, String.t()) :: t
   def expect(outcome, true, _problem), do: outcome
   def expect(outcome, false, problem), do: %{outcome | problems: outcome.problems ++ [problem]}
+
+  @spec holds?(t) :: boolean
+  def holds?(%__MODULE__{problems: problems}), do: problems == []
 end

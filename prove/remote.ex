@@ -18,13 +18,22 @@ defmodule Prove.Remote do
 
   @readers 4
 
-  @doc "Every run of the experiment, deleted ones too, with the whole history of its metrics."
+  @doc "Every run of the experiment, deleted ones too, with the whole history of its metrics; none while
+  there is no such experiment."
   @spec runs(String.t(), String.t()) :: [run]
   def runs(uri, experiment) do
     uri
-    |> search(experiment_id(uri, experiment), nil)
+    |> search_all(experiment)
     |> Task.async_stream(&run(uri, &1), max_concurrency: @readers, timeout: 120_000)
     |> Enum.map(fn {:ok, run} -> run end)
+  end
+
+  @doc "Whether the server answers from its database."
+  @spec answers?(String.t()) :: boolean
+  def answers?(uri) do
+    match?(%{}, post(uri, "experiments/search", ~s({"max_results":1})))
+  rescue
+    _ in [MatchError, RuntimeError] -> false
   end
 
   @doc "Sets a tag as a colleague would."
@@ -35,21 +44,16 @@ defmodule Prove.Remote do
     :ok
   end
 
-  @doc "The ids of the experiment's runs so far; none while there is no such experiment."
+  @doc "The ids of the experiment's runs so far."
   @spec run_ids(String.t(), String.t()) :: [String.t()]
-  def run_ids(uri, experiment) do
+  def run_ids(uri, experiment),
+    do: for(run <- search_all(uri, experiment), do: run["info"]["run_id"])
+
+  defp search_all(uri, experiment) do
     case request(uri, "GET", "experiments/get-by-name?experiment_name=#{escape(experiment)}", "") do
-      {200, %{"experiment" => %{"experiment_id" => id}}} ->
-        for run <- search(uri, id, nil), do: run["info"]["run_id"]
-
-      {404, _} ->
-        []
+      {200, %{"experiment" => %{"experiment_id" => id}}} -> search(uri, id, nil)
+      {404, _} -> []
     end
-  end
-
-  defp experiment_id(uri, name) do
-    answer = get(uri, "experiments/get-by-name?experiment_name=#{escape(name)}")
-    answer["experiment"]["experiment_id"]
   end
 
   defp search(uri, experiment_id, token) do

@@ -26,7 +26,7 @@ defmodule MLflow.OsProcess do
   end
 
   @preamble """
-  spawn(fn -> IO.read(:stdio, :line); System.halt(137) end)
+  MLflow.OsProcess.attend(self())
   IO.puts("pid " <> System.pid())
   """
 
@@ -60,6 +60,23 @@ defmodule MLflow.OsProcess do
       ])
 
     %__MODULE__{port: port, pid: await_line(port, "pid ")}
+  end
+
+  @doc "Tells the process a line, which it hears with `hear/1`."
+  def tell(%__MODULE__{port: port}, line), do: Port.command(port, [line, "\n"])
+
+  @doc "In the other VM: waits until it is told this line."
+  def hear(line) do
+    receive do: ({:told, ^line} -> :ok)
+  end
+
+  @doc false
+  # Its input ends with the VM that started it, and then so does the VM.
+  def attend(listener) do
+    spawn(fn ->
+      for line <- IO.stream(:stdio, :line), do: send(listener, {:told, String.trim(line)})
+      System.halt(137)
+    end)
   end
 
   @doc "Runs code to its end; answers the lines it printed, and raises if it failed."
