@@ -80,8 +80,8 @@ defmodule MLflow.Store.Embedded do
   end
 
   @impl true
-  def abandon_claim(instance, %RunRecord{id: id}) do
-    with {:ok, _} <- call(instance, {:abandon_run, id}), do: :ok
+  def abandon_claim(instance, %RunRecord{id: id}, since) do
+    with {:ok, _} <- call(instance, {:abandon_run, id, since}), do: :ok
   end
 
   @impl true

@@ -15,26 +15,34 @@ defmodule MLflow.Sync.Exchange do
     store = instance.config.store
 
     with {:ok, known} <- store.fetch_run_by_trial(instance, trial.id),
-         {:ok, record, target} <- target(instance, trial, known, opts),
+         {:ok, record, target, since} <- target(instance, trial, known, opts),
          watermark = (record && record.points_seq) || 0,
          {:ok, {points, last}} <- store.load_points(instance, trial, watermark),
          # A pull sends no points, so it reaches none.
          reached = if(direction == :pull, do: watermark, else: last),
          trial = %Trial{trial | points: points},
          {:ok, report} <- carry_out(instance, trial, record, target, direction) do
-      settle(instance, trial, record, report, {direction, reached})
+      settle(instance, trial, {record, since}, report, {direction, reached})
     else
       {:error, error} -> failed(instance, trial, error)
     end
   end
 
-  # Where the run is, or the right to create it. A run that was just read is the one.
+  # Where the run is, or the right to create it, and since when nothing was heard of an earlier
+  # attempt to do so. A run that was just read is the one.
   defp target(instance, trial, known, opts) do
     case {opts[:run], known} do
-      {%Run{} = run, _} -> {:ok, known, {:read, run}}
-      {nil, %RunRecord{mlflow_run_id: id}} when id != nil -> {:ok, known, {:existing, id}}
-      {nil, _} when trial.mlflow_run_id != nil -> {:ok, known, {:existing, trial.mlflow_run_id}}
-      {nil, _} -> claim(instance, trial, opts[:experiment_id] || trial.mlflow_experiment_id)
+      {%Run{} = run, _} ->
+        {:ok, known, {:read, run}, nil}
+
+      {nil, %RunRecord{mlflow_run_id: id}} when id != nil ->
+        {:ok, known, {:existing, id}, nil}
+
+      {nil, _} when trial.mlflow_run_id != nil ->
+        {:ok, known, {:existing, trial.mlflow_run_id}, nil}
+
+      {nil, _} ->
+        claim(instance, trial, opts[:experiment_id] || trial.mlflow_experiment_id)
     end
   end
 
@@ -42,7 +50,7 @@ defmodule MLflow.Sync.Exchange do
     with {:ok, experiment_id} <- experiment(instance, experiment_id),
          {:ok, {claim, record}} <-
            instance.config.store.claim_run(instance, trial, experiment_id) do
-      {:ok, record, claimed(claim, record, experiment_id, instance.config, trial)}
+      {:ok, record, claimed(claim, record, experiment_id, instance.config, trial), since(claim)}
     end
   end
 
@@ -58,6 +66,9 @@ defmodule MLflow.Sync.Exchange do
     tag = Config.trial_tag(config)
     {:unknown, experiment_id, tag, Map.fetch!(trial.tags, tag), settling(since, config)}
   end
+
+  defp since({:unknown, since}), do: since
+  defp since(_claim), do: nil
 
   # What was sent by a process that is dead now, or given up waiting for, may still be waiting for
   # the server; it is given this long to have its effect.
@@ -81,25 +92,27 @@ defmodule MLflow.Sync.Exchange do
   end
 
   # There is no run of a creation that was refused, and its claim is given back; a lost answer
-  # leaves the claim behind, so that the next attempt searches first.
-  defp settle(instance, trial, record, %{run_id: nil, error: error} = report, _agreed) do
+  # leaves the claim behind, so that the next attempt searches first. One that created nothing does
+  # not begin the wait for an earlier one's run anew.
+  defp settle(instance, trial, {record, since}, %{run_id: nil, error: error} = report, _agreed) do
     case report.creation do
       :refused -> instance.config.store.release_claim(instance, record)
-      :unknown -> instance.config.store.abandon_claim(instance, record)
+      :unknown -> instance.config.store.abandon_claim(instance, record, Metric.now())
+      :unsettled -> instance.config.store.abandon_claim(instance, record, since)
       :not_needed -> :ok
     end
 
     failed(instance, trial, error)
   end
 
-  defp settle(instance, trial, _record, %{error: %Error{} = error} = report, _agreed) do
+  defp settle(instance, trial, _claim, %{error: %Error{} = error} = report, _agreed) do
     found = Map.merge(seen(report.run), %{mlflow_run_id: report.run_id, model_trial_id: trial.id})
 
     with {:ok, _} <- instance.config.store.put_run(instance, found),
          do: failed(instance, trial, error)
   end
 
-  defp settle(instance, trial, record, report, agreed) do
+  defp settle(instance, trial, {record, _since}, report, agreed) do
     attrs = attrs(trial, record, report, agreed)
 
     with :ok <- pull(instance, trial, report),

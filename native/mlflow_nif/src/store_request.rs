@@ -43,7 +43,7 @@ pub enum StoreRequest {
     // Runs and experiments.
     ClaimRun(ClaimTerm),
     ReleaseRun(String),
-    AbandonRun(String),
+    AbandonRun(String, i64),
     PutRun(Json),
     PutSyncError(String, Json),
     RunsInExperiment(String),
@@ -118,7 +118,7 @@ impl StoreRequest {
 
             Self::ClaimRun(claim) => answer(runs::claim(conn, &claim.at(now)).map(claim_term)),
             Self::ReleaseRun(id) => row_answer(runs::release(conn, &id, now)),
-            Self::AbandonRun(id) => row_answer(runs::abandon(conn, &id, now)),
+            Self::AbandonRun(id, seen) => row_answer(runs::abandon(conn, &id, seen, now)),
             Self::PutRun(row) => row_answer((|| runs::put(conn, object(row)?, now))()),
             Self::PutSyncError(trial_id, error) => {
                 let trial = RunRef::Trial(&trial_id);

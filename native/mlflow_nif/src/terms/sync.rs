@@ -119,6 +119,7 @@ enum CreationTerm {
     Adopted,
     Refused,
     Unknown,
+    Unsettled,
 }
 
 /// The base again, readable: what both sides now have.
@@ -200,6 +201,7 @@ impl From<Creation> for CreationTerm {
             Creation::Adopted => Self::Adopted,
             Creation::Refused => Self::Refused,
             Creation::Unknown => Self::Unknown,
+            Creation::Unsettled => Self::Unsettled,
         }
     }
 }
