@@ -15,6 +15,9 @@ defmodule MLflow.Store.Embedded do
   # over.
   @claim_grace 5_000
 
+  # The other worker is mostly done long before its claim runs out.
+  @look_again 5_000
+
   @impl true
   def open(%Config{database: path}), do: Native.store_open(path)
 
@@ -210,7 +213,7 @@ defmodule MLflow.Store.Embedded do
       "claim",
       "another worker is creating the run of trial #{trial.id}",
       retryable: true,
-      retry_after: max(until - Metric.now(), 1_000)
+      retry_after: (until - Metric.now()) |> max(1_000) |> min(@look_again)
     )
   end
 
