@@ -1,4 +1,4 @@
 [
-  inputs: ["{mix,.formatter}.exs", "{lib,test,bench,demo}/**/*.{ex,exs}"],
+  inputs: ["{mix,.formatter}.exs", "{lib,test,bench,demo,prove}/**/*.{ex,exs}"],
   line_length: 98
 ]

@@ -28,7 +28,7 @@ defmodule MLflow.MixProject do
     ]
   end
 
-  defp elixirc_paths(:test), do: ["lib", "test/support"]
+  defp elixirc_paths(:test), do: ["lib", "test/support", "prove"]
   defp elixirc_paths(_), do: ["lib"]
 
   # Without the Hex archive Mix cannot even read a Hex dependency, and none is needed: the

@@ -1,4 +1,4 @@
-# Sourced by bin/demo, bin/test, bin/bench and .ci/run: what they install, and the MLflow
+# Sourced by bin/demo, bin/test, bin/bench, bin/prove and .ci/run: what they install, and the MLflow
 # servers they start. Messages go to stderr, so that stdout stays the caller's own.
 #
 # MLFLOW_SYNC_VENVS  a folder that holds, or will hold, mlflow-<version> virtual
@@ -93,10 +93,10 @@ find_python() {
   return 1
 }
 
-# build: for the demo and the benchmarks. The archives are left out, and with them Hex:
-# the library needs no package of its, and a network that has none must do.
+# build [ENVIRONMENT]: for the demo, the benchmarks and the proofs. The archives are left out, and
+# with them Hex: the library needs no package of its, and a network that has none must do.
 build() {
-  export MIX_ENV=prod MIX_ARCHIVES=$ROOT/tmp/no-archives
+  export MIX_ENV=${1:-prod} MIX_ARCHIVES=$ROOT/tmp/no-archives
   attend mix compile || fail "the library does not compile."
 }
 

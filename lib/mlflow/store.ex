@@ -112,8 +112,11 @@ defmodule MLflow.Store do
   @doc "Gives a claim back: the server certainly created nothing."
   @callback release_claim(Instance.t(), RunRecord.t()) :: ok
 
-  @doc "Leaves a claim behind: nobody knows whether the server created the run."
-  @callback abandon_claim(Instance.t(), RunRecord.t()) :: ok
+  @doc """
+  Leaves a claim behind: nobody knows whether the server created the run. A request that creates it
+  was last under way at `since` (ms), which is what a later claim answers.
+  """
+  @callback abandon_claim(Instance.t(), RunRecord.t(), since :: integer) :: ok
 
   @doc "Creates or updates a run record, and links the trial to the run where there is one."
   @callback put_run(Instance.t(), attrs :: map) :: result(RunRecord.t())

@@ -11,6 +11,8 @@ defmodule MLflow.IntegrationCase do
 
   use ExUnit.CaseTemplate
 
+  import ExUnit.Assertions
+
   using do
     quote do
       import MLflow.Case
@@ -46,6 +48,19 @@ defmodule MLflow.IntegrationCase do
       )
 
     %{name: name, uri: uri, version: version, default_experiment: experiment}
+  end
+
+  @doc """
+  Runs the short form of a proof, and fails with what does not hold. What is random in it follows
+  from the seed of the test run.
+  """
+  def prove!(proof, uri) do
+    directory = MLflow.Case.tmp_path("proof")
+    seed = ExUnit.configuration()[:seed]
+    context = Prove.Context.new(uri, directory, seed, MLflow.Servers.python!())
+    outcome = proof.run(context, proof.size(:short))
+    assert outcome.problems == [], "with --seed #{seed}, this does not hold: #{inspect(outcome)}"
+    outcome
   end
 
   @doc "A new experiment's id."

@@ -25,9 +25,16 @@ defmodule MLflow.OsProcess do
     """
   end
 
+  @preamble """
+  MLflow.OsProcess.attend(self())
+  IO.puts("pid " <> System.pid())
+  """
+
   @doc """
   Runs Elixir code, with the library loaded but not started. Options: `env:` (a map; a `nil`
-  unsets the variable).
+  unsets the variable), `under:` (a command and its arguments that the VM is started by).
+
+  The VM ends with the one that started it.
   """
   def start(code, opts \\ []) do
     ebin = Application.app_dir(:mlflow_sync, "ebin")
@@ -38,20 +45,38 @@ defmodule MLflow.OsProcess do
         {String.to_charlist(name), if(value, do: String.to_charlist(value), else: false)}
       end
 
-    code = "IO.puts(\"pid \" <> System.pid())\n" <> code
+    [command | args] =
+      Keyword.get(opts, :under, []) ++ [elixir, "-pa", ebin, "-e", @preamble <> code]
 
     port =
-      Port.open({:spawn_executable, elixir}, [
+      Port.open({:spawn_executable, System.find_executable(command)}, [
         :binary,
         :exit_status,
         :stderr_to_stdout,
         line: 100_000,
         env: env,
         cd: System.tmp_dir!(),
-        args: ["-pa", ebin, "-e", code]
+        args: args
       ])
 
     %__MODULE__{port: port, pid: await_line(port, "pid ")}
+  end
+
+  @doc "Tells the process a line, which it hears with `hear/1`."
+  def tell(%__MODULE__{port: port}, line), do: Port.command(port, [line, "\n"])
+
+  @doc "In the other VM: waits until it is told this line."
+  def hear(line) do
+    receive do: ({:told, ^line} -> :ok)
+  end
+
+  @doc false
+  # Its input ends with the VM that started it, and then so does the VM.
+  def attend(listener) do
+    spawn(fn ->
+      for line <- IO.stream(:stdio, :line), do: send(listener, {:told, String.trim(line)})
+      System.halt(137)
+    end)
   end
 
   @doc "Runs code to its end; answers the lines it printed, and raises if it failed."

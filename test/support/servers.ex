@@ -22,5 +22,17 @@ defmodule MLflow.Servers do
     end
   end
 
-  def require!, do: Enum.each(versions(), &uri!/1)
+  @doc "A Python that has the newest MLflow, for tests that start a server of their own."
+  def python! do
+    System.get_env("MLFLOW_TEST_PYTHON") ||
+      raise """
+      these tests need MLFLOW_TEST_PYTHON, a Python that has MLflow, such as
+      MLFLOW_TEST_PYTHON=tmp/venv/mlflow-3.17.2/bin/python
+      """
+  end
+
+  def require! do
+    Enum.each(versions(), &uri!/1)
+    python!()
+  end
 end

@@ -174,7 +174,16 @@ defmodule MLflow.Queue.Embedded do
 
   # The process
 
-  defstruct [:instance, :owner, :wakeup, running: %{}, waiting: %{}, stopping?: false]
+  # `unsaved` holds how jobs ended that the store could not be told of yet.
+  defstruct [
+    :instance,
+    :owner,
+    :wakeup,
+    running: %{},
+    unsaved: [],
+    waiting: %{},
+    stopping?: false
+  ]
 
   @doc false
   def start_link(config) do
@@ -237,7 +246,7 @@ defmodule MLflow.Queue.Embedded do
   def handle_info(:wakeup, state), do: {:noreply, work(%{state | wakeup: nil})}
 
   def handle_info(:renew, state) do
-    if state.running != %{},
+    if state.running != %{} or state.unsaved != [],
       do: log_failure(Store.call(state.instance, {:renew_jobs, state.owner, @lease}))
 
     {:noreply, state |> rescue_jobs() |> check_waiting() |> work()}
@@ -256,6 +265,7 @@ defmodule MLflow.Queue.Embedded do
   def terminate(_reason, state) do
     deadline = now() + @grace
     state = settle(%{state | stopping?: true}, deadline)
+    state = save_again(state)
     for {_ref, {_job, pid}} <- state.running, do: Process.exit(pid, :kill)
     log_failure(Store.call(state.instance, {:release_jobs, state.owner}))
   end
@@ -277,6 +287,7 @@ defmodule MLflow.Queue.Embedded do
 
   # Takes as many due jobs as there is room for, and sets the alarm for the next one.
   defp work(state) do
+    state = save_again(state)
     room = state.instance.config.concurrency - map_size(state.running)
 
     with true <- room > 0,
@@ -308,13 +319,36 @@ defmodule MLflow.Queue.Embedded do
 
   defp finish(state, ref, verdict) do
     {{job, _pid}, running} = Map.pop!(state.running, ref)
-    state = %{state | running: running}
+    save(%{state | running: running}, outcome(job, state.owner, verdict))
+  end
 
-    case Store.call(state.instance, outcome(job, state.owner, verdict)) do
+  defp save(state, outcome) do
+    case Store.call(state.instance, outcome) do
       # The lease was lost meanwhile, and somebody else has the job now.
-      {:ok, nil} -> state
-      {:ok, row} -> row |> Job.load() |> tell_waiting(state)
-      error -> log_failure(error) && state
+      {:ok, nil} ->
+        state
+
+      {:ok, row} ->
+        row |> Job.load() |> tell_waiting(state)
+
+      # A full disk, or a lock. Forgotten, the outcome would leave the job running for ever.
+      {:error, %Error{retryable: true}} = error ->
+        log_failure(error)
+        %{state | unsaved: state.unsaved ++ [outcome]}
+
+      error ->
+        log_failure(error)
+        state
+    end
+  end
+
+  # Stops at the first that cannot be saved: each may have waited for a lock.
+  defp save_again(%{unsaved: []} = state), do: state
+
+  defp save_again(%{unsaved: [outcome | rest]} = state) do
+    case save(%{state | unsaved: []}, outcome) do
+      %{unsaved: []} = state -> save_again(%{state | unsaved: rest})
+      state -> %{state | unsaved: state.unsaved ++ rest}
     end
   end
 

@@ -15,6 +15,9 @@ defmodule MLflow.Store.Embedded do
   # over.
   @claim_grace 5_000
 
+  # The other worker is mostly done long before its claim runs out.
+  @look_again 5_000
+
   # A million points that wait must not come at once, nor a whole experiment.
   @points_at_once 50_000
   @rows_at_once 250
@@ -107,8 +110,8 @@ defmodule MLflow.Store.Embedded do
   end
 
   @impl true
-  def abandon_claim(instance, %RunRecord{id: id}) do
-    with {:ok, _} <- call(instance, {:abandon_run, id}), do: :ok
+  def abandon_claim(instance, %RunRecord{id: id}, since) do
+    with {:ok, _} <- call(instance, {:abandon_run, id, since}), do: :ok
   end
 
   @impl true
@@ -312,7 +315,7 @@ defmodule MLflow.Store.Embedded do
       "claim",
       "another worker is creating the run of trial #{trial.id}",
       retryable: true,
-      retry_after: max(until - Metric.now(), 1_000)
+      retry_after: (until - Metric.now()) |> max(1_000) |> min(@look_again)
     )
   end
 

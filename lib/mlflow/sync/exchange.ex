@@ -21,10 +21,9 @@ defmodule MLflow.Sync.Exchange do
   @spec side(Instance.t(), Store.side(), Order.direction(), keyword) ::
           {:ok, Report.t()} | {:error, Error.t()}
   def side(instance, side, direction, opts) do
-    with {:ok, record, target} <- Target.claim(instance, side.trial, side.record, opts),
-         side = %{side | record: record},
-         {:ok, report} <- carry_out(instance, side, target, direction, opts) do
-      settle(instance, side, report, direction, opts)
+    with {:ok, place} <- Target.claim(instance, side.trial, side.record, opts),
+         {:ok, report} <- carry_out(instance, side, place, direction, opts) do
+      settle(instance, side, place, report, direction, opts)
     else
       {:error, error} -> Settlement.failed(instance, side.trial, error)
     end
@@ -63,8 +62,9 @@ defmodule MLflow.Sync.Exchange do
 
   # The run had a param that this trial contradicts, and lost our tag for that: the trial gets
   # another run, in the same experiment.
-  defp settle(instance, side, %{superseded: old} = report, direction, opts) when old != nil do
-    experiment_id = side.record && side.record.mlflow_experiment_id
+  defp settle(instance, side, place, %{superseded: old} = report, direction, opts)
+       when old != nil do
+    experiment_id = place.record && place.record.mlflow_experiment_id
     opts = opts |> Keyword.drop([:run, :digest]) |> Keyword.put(:experiment_id, experiment_id)
 
     with :ok <- instance.config.store.unlink_run(instance, side.trial),
@@ -73,8 +73,9 @@ defmodule MLflow.Sync.Exchange do
     end
   end
 
-  defp settle(instance, side, report, direction, opts) do
-    with {:ok, summary} <- Settlement.settle(instance, side, report, direction, opts[:digest]) do
+  defp settle(instance, side, place, report, direction, opts) do
+    with {:ok, summary} <-
+           Settlement.settle(instance, side, place, report, direction, opts[:digest]) do
       if more?(side, direction),
         do: go_on(instance, side, direction, opts, summary),
         else: {:ok, summary}

@@ -4,24 +4,34 @@ defmodule MLflow.Sync.Settlement do
   # agree on, and how far the points have got.
 
   alias MLflow.{Error, Instance, Metric, Run, RunRecord, Store}
-  alias MLflow.Sync.{Order, Report}
+  alias MLflow.Sync.{Order, Report, Target}
 
   @doc "Records what an order reached, and answers its report, or the error that ended it."
-  @spec settle(Instance.t(), Store.side(), map, Order.direction(), integer | nil) ::
-          {:ok, Report.t()} | {:error, Error.t()}
+  @spec settle(
+          Instance.t(),
+          Store.side(),
+          Target.place(),
+          map,
+          Order.direction(),
+          digest :: integer | nil
+        ) :: {:ok, Report.t()} | {:error, Error.t()}
   # There is no run of a creation that was refused, and its claim is given back; a lost answer
-  # leaves the claim behind, so that the next attempt searches first.
-  def settle(instance, side, %{run_id: nil, error: error} = report, _direction, _digest) do
+  # leaves the claim behind, so that the next attempt searches first. One that created nothing does
+  # not begin the wait for an earlier one's run anew.
+  def settle(instance, side, place, %{run_id: nil, error: error} = report, _direction, _digest) do
+    store = instance.config.store
+
     case report.creation do
-      :refused -> instance.config.store.release_claim(instance, side.record)
-      :unknown -> instance.config.store.abandon_claim(instance, side.record)
+      :refused -> store.release_claim(instance, place.record)
+      :unknown -> store.abandon_claim(instance, place.record, Metric.now())
+      :unsettled -> store.abandon_claim(instance, place.record, place.since)
       :not_needed -> :ok
     end
 
     failed(instance, side.trial, error)
   end
 
-  def settle(instance, side, %{error: %Error{} = error} = report, _direction, _digest) do
+  def settle(instance, side, _place, %{error: %Error{} = error} = report, _direction, _digest) do
     found =
       Map.merge(seen(report.run), %{mlflow_run_id: report.run_id, model_trial_id: side.trial.id})
 
@@ -29,7 +39,9 @@ defmodule MLflow.Sync.Settlement do
          do: failed(instance, side.trial, error)
   end
 
-  def settle(instance, side, report, direction, digest) do
+  def settle(instance, side, place, report, direction, digest) do
+    side = %{side | record: place.record}
+
     with {:ok, new_points} <- pull(instance, side.trial, report.pull),
          summary = Report.of_exchange(report, new_points),
          # A digest stands for what was read, so it holds only where nothing was added to that.

@@ -15,17 +15,23 @@ defmodule MLflow.Sync.Target do
   # the server; it is given this long, in ms, to have its effect.
   @longest_settling 10_000
 
+  @typedoc """
+  The target with the record that goes with it, and `since` when (ms) nothing was heard of an earlier
+  attempt to create the run.
+  """
+  @type place :: %{target: t, record: RunRecord.t() | nil, since: integer | nil}
+
   @doc """
-  The target, and the record that goes with it. Claims the creation where there is no run yet.
+  Where the run is. Claims the creation where there is none yet.
 
   Options: `run:`, the run as it was just read; `experiment_id:`, where a missing run is created.
   """
   @spec claim(Instance.t(), Trial.t(), RunRecord.t() | nil, keyword) ::
-          {:ok, RunRecord.t() | nil, t} | {:error, Error.t()}
+          {:ok, place} | {:error, Error.t()}
   def claim(instance, trial, record, opts) do
     case known(trial, record, opts[:run]) do
       nil -> claim_creation(instance, trial, opts[:experiment_id] || trial.mlflow_experiment_id)
-      target -> {:ok, record, target}
+      target -> {:ok, %{target: target, record: record, since: nil}}
     end
   end
 
@@ -53,7 +59,8 @@ defmodule MLflow.Sync.Target do
     with {:ok, experiment_id} <- experiment(instance, experiment_id),
          {:ok, {claim, record}} <-
            instance.config.store.claim_run(instance, trial, experiment_id) do
-      {:ok, record, claimed(claim, record, experiment_id, instance.config, trial)}
+      target = claimed(claim, record, experiment_id, instance.config, trial)
+      {:ok, %{target: target, record: record, since: since(claim)}}
     end
   end
 
@@ -74,6 +81,9 @@ defmodule MLflow.Sync.Target do
 
   defp claimed({:unknown, since}, _record, experiment_id, config, trial),
     do: unknown(experiment_id, config, trial, settling(since, config))
+
+  defp since({:unknown, since}), do: since
+  defp since(_claim), do: nil
 
   defp unknown(experiment_id, config, trial, settling) do
     tag = Config.trial_tag(config)

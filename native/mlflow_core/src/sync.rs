@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use crate::api::{CreateRun, RunUpdate, SearchRuns};
 use crate::batch::{self, Batch, BatchLimits};
 use crate::client::{Client, RequestCounts};
@@ -30,7 +28,7 @@ pub enum Target {
     /// There is none yet: create it in this experiment.
     New { experiment_id: String },
     /// An earlier attempt may have created it: look for our own tag before creating.
-    /// A creation whose sender died may still be under way for the `settling` time.
+    /// Its request may still be under way for the `settling` time.
     Unknown {
         experiment_id: String,
         tag: Tag,
@@ -54,6 +52,8 @@ pub enum Creation {
     Refused,
     /// The answer was lost: a run may exist, and the next attempt must search first.
     Unknown,
+    /// What an earlier attempt did is not known yet, and this one sent nothing that creates.
+    Unsettled,
 }
 
 /// How far an order got. It is complete when `error` is `None`; otherwise everything up to the
@@ -158,7 +158,7 @@ impl Work<'_> {
                 settling,
             } => {
                 // Until the search has answered, the earlier attempt's outcome stays unknown.
-                self.report.creation = Creation::Unknown;
+                self.report.creation = Creation::Unsettled;
                 match self.find_settled(&experiment_id, &tag, settling).await? {
                     Some(run) => {
                         self.report.creation = Creation::Adopted;
@@ -227,6 +227,7 @@ impl Work<'_> {
     }
 
     /// That there is no run is believed only once none can come of the earlier attempt any more.
+    /// To wait for that is the caller's, who has other things to do meanwhile.
     async fn find_settled(
         &mut self,
         experiment_id: &str,
@@ -234,11 +235,10 @@ impl Work<'_> {
         settling: Duration,
     ) -> Result<Option<Run>> {
         let found = self.find_by_tag(experiment_id, tag).await?;
-        if found.is_some() || settling.is_zero() {
-            return Ok(found);
+        if found.is_none() && !settling.is_zero() {
+            return Err(unsettled(settling));
         }
-        sleep(settling).await;
-        self.find_by_tag(experiment_id, tag).await
+        Ok(found)
     }
 
     async fn find_by_tag(&mut self, experiment_id: &str, tag: &Tag) -> Result<Option<Run>> {
@@ -347,6 +347,17 @@ fn reject_deleted(run: &Run) -> Result<()> {
         run.run_id
     );
     Err(Error::new(ErrorKind::NotFound, "sync", message))
+}
+
+fn unsettled(settling: Duration) -> Error {
+    let message = format!(
+        "an earlier attempt's answer was lost, and its run may still appear: try again in {:.1} s",
+        settling.as_secs_f64()
+    );
+    Error {
+        retry_after: Some(settling),
+        ..Error::new(ErrorKind::Conflict, "sync", message)
+    }
 }
 
 fn leaves_outcome_unknown(kind: ErrorKind) -> bool {

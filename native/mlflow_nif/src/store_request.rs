@@ -45,7 +45,7 @@ pub enum StoreRequest {
     // Runs and experiments.
     ClaimRun(ClaimTerm),
     ReleaseRun(String),
-    AbandonRun(String),
+    AbandonRun(String, i64),
     LocalSides(Vec<RemoteRunTerm>),
     PutRuns(Vec<Json>),
     SettleSync(SettledTerm),
@@ -134,7 +134,7 @@ impl StoreRequest {
 
             Self::ClaimRun(claim) => answer(runs::claim(conn, &claim.at(now)).map(claim_term)),
             Self::ReleaseRun(id) => row_answer(runs::release(conn, &id, now)),
-            Self::AbandonRun(id) => row_answer(runs::abandon(conn, &id, now)),
+            Self::AbandonRun(id, seen) => row_answer(runs::abandon(conn, &id, seen, now)),
             Self::LocalSides(asked) => {
                 let asked: Vec<_> = asked.into_iter().map(RemoteRun::from).collect();
                 answer(sides::of_runs(conn, &asked).map(RunSides))

@@ -82,10 +82,11 @@ pub fn claim(conn: &Connection, claim: &Claim) -> Result<ClaimOutcome> {
     })
 }
 
-/// Ends a claim's lease after an attempt that does not know what it did: the next one need not wait
-/// for the lease to run out, and knows that it must search first.
-pub fn abandon(conn: &Connection, id: &str, now: i64) -> Result<Record> {
-    let lease = Record::from_iter([("claimed_until".to_owned(), now.into())]);
+/// Ends a claim's lease after an attempt that does not know what it did, or an earlier one did: the
+/// next one need not wait for the lease to run out, and knows that it must search first. A request
+/// that creates was last under way at `seen`.
+pub fn abandon(conn: &Connection, id: &str, seen: i64, now: i64) -> Result<Record> {
+    let lease = Record::from_iter([("claimed_until".to_owned(), seen.min(now).into())]);
     record::update(conn, &MLFLOW_RUNS, id, lease, now)
 }
 
@@ -241,13 +242,11 @@ impl Claim {
         columns
     }
 
-    /// When the earlier attempt was last known to be at it: when it gave up or ran out of its lease,
-    /// or else when it took the lease, which its owner did not survive.
+    /// Until when the earlier attempt may have been at it: when it gave up or ran out of its lease,
+    /// or else now, since its owner may have sent its request the moment before it died.
     fn last_seen(&self, row: &Record) -> i64 {
-        match row["claimed_until"].as_i64().unwrap_or_default() {
-            until if until > self.now => until - self.lease_ms,
-            until => until,
-        }
+        let until = row["claimed_until"].as_i64().unwrap_or_default();
+        until.min(self.now)
     }
 
     fn found_in(&self, row: &Record) -> Held {

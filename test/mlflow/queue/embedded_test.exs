@@ -465,6 +465,28 @@ defmodule MLflow.Queue.EmbeddedTest do
       assert args == failed.args
     end
 
+    test "an outcome that the store could not take is kept until it can" do
+      {_, name} = start([{:hold, self()}])
+      job = pull!(1, name: name)
+      assert_receive {:held, connection, request}
+
+      # The queue alone has lost its store: the job goes on with its own.
+      queue = queue_pid(name)
+      %{instance: %{store: store}} = :sys.get_state(queue)
+      {:ok, lost} = Native.store_open(":memory:")
+      Native.store_close(lost)
+      :sys.replace_state(queue, &put_in(&1.instance.store, lost))
+
+      release(connection, request)
+      eventually(fn -> :sys.get_state(queue).running == %{} end)
+      assert %{state: :executing} = job!(job, name)
+
+      :sys.replace_state(queue, &put_in(&1.instance.store, store))
+
+      assert %{state: :completed, attempt: 1, errors: []} =
+               eventually(fn -> with %{state: :executing} <- job!(job, name), do: nil end)
+    end
+
     # A process in its terminate/2 waits there for its jobs.
     defp stopping?(pid) do
       case Process.info(pid, :current_function) do

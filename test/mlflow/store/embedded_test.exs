@@ -40,7 +40,8 @@ defmodule MLflow.Store.EmbeddedTest do
 
       error = assert_error(:conflict, Embedded.claim_run(instance, trial, "1"))
       assert error.retryable
-      assert error.retry_after > 0
+      # Soon, and not only when the other's claim has run out.
+      assert error.retry_after in 1_000..5_000
     end
 
     test "that was given back is fresh again", %{instance: instance, trial: trial} do

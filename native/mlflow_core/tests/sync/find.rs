@@ -77,20 +77,34 @@ async fn a_run_that_is_found_nowhere_is_created() {
 }
 
 #[tokio::test]
-async fn a_run_that_was_still_under_way_is_found_once_things_have_settled() {
-    let order = order(
-        running_trial(),
-        Target::Unknown {
-            experiment_id: "7".to_owned(),
-            tag: our_tag(),
-            settling: Duration::from_millis(1),
-        },
-    );
-    let replies = [found(&[]), found(&[bare_run(RUN)]), Reply::done()];
-    let (report, requests) = carried_out(order, replies).await;
-    assert_eq!(lines(&requests), [SEARCH, SEARCH, LOG_BATCH]);
+async fn a_run_that_may_still_be_under_way_is_neither_created_nor_waited_for() {
+    let settling = Duration::from_secs(9);
+    let target = Target::Unknown {
+        experiment_id: "7".to_owned(),
+        tag: our_tag(),
+        settling,
+    };
+    let (report, requests) = carried_out(order(running_trial(), target), [found(&[])]).await;
+    assert_eq!(lines(&requests), [SEARCH]);
+    assert_eq!(report.creation, Creation::Unsettled);
+    assert_eq!(report.run_id, None);
+    let error = report.error.unwrap();
+    assert_eq!(error.kind, ErrorKind::Conflict);
+    assert_eq!(error.retry_after, Some(settling));
+    assert!(error.message.ends_with("try again in 9.0 s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_run_that_has_appeared_needs_no_settling() {
+    let target = Target::Unknown {
+        experiment_id: "7".to_owned(),
+        tag: our_tag(),
+        settling: Duration::from_secs(9),
+    };
+    let replies = [found(&[bare_run(RUN)]), Reply::done()];
+    let (report, requests) = carried_out(order(running_trial(), target), replies).await;
+    assert_eq!(lines(&requests), [SEARCH, LOG_BATCH]);
     assert_eq!(report.creation, Creation::Adopted);
-    assert_eq!(report.run_id.as_deref(), Some(RUN));
 }
 
 #[tokio::test]
@@ -99,7 +113,7 @@ async fn a_search_that_fails_leaves_the_outcome_unknown() {
     let order = order(running_trial(), unknown(our_tag()));
     let (report, requests) = carried_out(order, [refusal]).await;
     assert_eq!(lines(&requests), [SEARCH]);
-    assert_eq!(report.creation, Creation::Unknown);
+    assert_eq!(report.creation, Creation::Unsettled);
     assert_eq!(report.error.unwrap().kind, ErrorKind::Forbidden);
 }
 

@@ -123,6 +123,7 @@ enum CreationTerm {
     Adopted,
     Refused,
     Unknown,
+    Unsettled,
 }
 
 /// The base again, readable: what both sides now have.
@@ -204,6 +205,7 @@ impl From<Creation> for CreationTerm {
             Creation::Adopted => Self::Adopted,
             Creation::Refused => Self::Refused,
             Creation::Unknown => Self::Unknown,
+            Creation::Unsettled => Self::Unsettled,
         }
     }
 }

@@ -76,12 +76,17 @@ fn an_unknown_outcome_tells_since_when() {
     with_conn(|conn| {
         runs::claim(conn, &claim("a", T))?;
         let left = runs::claim(conn, &claim("a", T + 5))?;
-        assert!(matches!(left, ClaimOutcome::Unknown { since: T, .. }));
+        assert!(matches!(left, ClaimOutcome::Unknown { since, .. } if since == T + 5));
 
         let row = runs::by_trial(conn, "t")?.unwrap();
-        runs::abandon(conn, row["id"].as_str().unwrap(), T + 7)?;
+        runs::abandon(conn, row["id"].as_str().unwrap(), T + 7, T + 7)?;
         let abandoned = runs::claim(conn, &claim("b", T + 8))?;
         assert!(matches!(abandoned, ClaimOutcome::Unknown { since, .. } if since == T + 7));
+
+        // An attempt that sent nothing is no reason to wait any longer.
+        runs::abandon(conn, row["id"].as_str().unwrap(), T + 7, T + 9)?;
+        let again = runs::claim(conn, &claim("c", T + 10))?;
+        assert!(matches!(again, ClaimOutcome::Unknown { since, .. } if since == T + 7));
         Ok(())
     });
 }
