@@ -11,6 +11,9 @@ use super::endpoint::Endpoint;
 use super::throttle::Throttle;
 use crate::error::{Error, ErrorKind, Result};
 
+/// What a request that had to wait for its turn is left with at least, or half of what it had.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
+
 pub(super) struct Admission {
     throttle: Throttle,
     circuit: Circuit,
@@ -48,6 +51,7 @@ impl Admission {
     /// Waits for the request's turn. What cannot come before the deadline, or would find nobody, is
     /// refused at once.
     pub async fn admit(&self, endpoint: &Endpoint, deadline: Instant) -> Result<Permit<'_>> {
+        let latest = latest_start(Instant::now(), deadline);
         let mut turn = None;
         loop {
             // From here on, so that no news is missed between looking and waiting.
@@ -56,7 +60,7 @@ impl Admission {
             if let Some(refusal) = self.closed_to(endpoint, now) {
                 return Err(refusal.into_error(endpoint.name));
             }
-            let given = self.throttle.turn(turn, now, deadline);
+            let given = self.throttle.turn(turn, now, latest);
             let given = given.map_err(|wait| throttled(endpoint, wait))?;
             if given.at <= now {
                 return self.enter(endpoint, now);
@@ -149,6 +153,13 @@ impl Drop for Permit<'_> {
     }
 }
 
+/// Waiting must leave the request itself some time: one that is sent with a moment to go is answered
+/// too late, and nobody knows what became of it.
+fn latest_start(now: Instant, deadline: Instant) -> Instant {
+    let left = deadline.saturating_duration_since(now);
+    now + left - TIME_TO_ANSWER.min(left / 2)
+}
+
 /// Any word from the server proves that it is there, be it that the request is wrong or that
 /// something broke. What a proxy says in its place (502, 503, 504) does not.
 fn sign<T>(outcome: &Result<T>, in_full_time: bool) -> Sign<'_> {
@@ -174,7 +185,7 @@ fn asks_for_less(error: &Error) -> bool {
 fn throttled(endpoint: &Endpoint, wait: Duration) -> Error {
     let message = format!(
         "the server takes no more requests at the moment; this one's turn would come in {:.1} s, \
-         which is after its deadline",
+         too late for its deadline",
         wait.as_secs_f64()
     );
     Error {
@@ -248,6 +259,15 @@ mod tests {
             (Some(10 * SECOND), 0)
         );
         assert!(matches!(patient.await.unwrap(), (10, None)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_request_is_sent_with_its_time_as_good_as_over() {
+        let admission = admission(None);
+        send(&admission, &GET, told_to_wait(10)).await;
+        let (waited, refused) = ask(&admission, 10).await.unwrap();
+        assert_eq!((waited, refused.unwrap().attempts), (0, 0));
+        assert!(matches!(ask(&admission, 12).await.unwrap(), (10, None)));
     }
 
     #[tokio::test(start_paused = true)]

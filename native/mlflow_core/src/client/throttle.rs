@@ -69,7 +69,7 @@ impl Throttle {
         &self,
         turn: Option<Turn>,
         now: Instant,
-        deadline: Instant,
+        latest: Instant,
     ) -> std::result::Result<Turn, Duration> {
         let mut state = self.state();
         let epoch = state.epoch;
@@ -77,7 +77,7 @@ impl Throttle {
             Some(turn) => turn,
             None => {
                 let at = state.earliest(now);
-                if at > now && at >= deadline {
+                if at > now && at >= latest {
                     return Err(at - now);
                 }
                 state.take(at);
