@@ -33,15 +33,22 @@ defmodule MLflow.Store do
   """
   @type claim :: {:fresh | {:unknown, since :: integer} | :created, RunRecord.t()}
 
-  @typedoc "What came from the server for a trial; `nil` and empty where nothing changed."
+  @typedoc """
+  What came from the server for a trial; `nil` and empty where nothing changed. `points` are those
+  of all series that were pulled, known ones among them; `metric_values` are the metrics of which
+  the trial has another value now.
+  """
   @type pull :: %{
           name: String.t() | nil,
           status: MLflow.Run.status() | nil,
+          start_time: integer | nil,
           end_time: integer | nil,
+          artifact_uri: String.t() | nil,
           params: map,
           tags: map,
           deleted_tags: [String.t()],
-          points: [MLflow.Metric.point()]
+          points: [MLflow.Metric.point()],
+          metric_values: %{String.t() => MLflow.Metric.value()}
         }
 
   @typedoc """
@@ -81,7 +88,10 @@ defmodule MLflow.Store do
   @callback open(Config.t()) :: result(term)
   @callback close(Instance.t()) :: :ok
 
-  @doc "A trial, by its primary key or by the application's own trial id, with all that a push needs."
+  @doc "A trial by its primary key or by the application's own trial id."
+  @callback fetch_trial(Instance.t(), String.t()) :: result(Trial.t())
+
+  @doc "A trial as `fetch_trial/2` finds it, with all that a push needs, at once."
   @callback load_for_sync(Instance.t(), trial_id :: String.t()) :: result(side)
 
   @doc """

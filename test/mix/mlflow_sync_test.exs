@@ -106,7 +106,10 @@ defmodule Mix.Tasks.Mlflow.SyncTest do
 
       assert {0, out, _} = sync(at(name, ["--experiment", "trials", "--quiet"]))
       assert out =~ "Conflicts: changed on both sides"
-      assert out =~ "name: here ours, MLflow theirs\\x{1B}[2J; ours wins"
+
+      assert String.replace(out, ~r/\s+/, " ") =~
+               "name: here ours, MLflow theirs\\x{1B}[2J; ours wins"
+
       refute out =~ "\e"
     end
 

@@ -212,7 +212,7 @@ defmodule MLflow.SyncTest do
                "key" => "lr",
                "local" => "0.2",
                "remote" => "0.1",
-               "winner" => :remote
+               "winner" => "remote"
              } = conflict
 
       assert [%{"params" => %{"lr" => "0.1"}}] = Tracking.runs(tracking)

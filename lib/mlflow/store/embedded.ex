@@ -32,6 +32,12 @@ defmodule MLflow.Store.Embedded do
   def close(%Instance{store: store}), do: Native.store_close(store)
 
   @impl true
+  def fetch_trial(instance, id) do
+    with {:ok, row} <- fetch_trial_row(instance, id),
+         do: {:ok, to_trial(row, instance.config)}
+  end
+
+  @impl true
   def load_for_sync(instance, id) do
     case call(instance, {:load_for_sync, id, @points_at_once}) do
       {:ok, nil} ->
@@ -287,7 +293,11 @@ defmodule MLflow.Store.Embedded do
     written = %{
       "name" => pull.name,
       "status" => pull.status && Atom.to_string(Trial.from_run_status(pull.status)),
+      "started_at" => pull.start_time,
       "completed_at" => pull.end_time,
+      "artifact_uri" => pull.artifact_uri,
+      "metrics" =>
+        pull.metric_values |> Map.new(fn {k, v} -> {k, Row.spell(v)} end) |> unless_empty(),
       "parameters" => unless_empty(pull.params),
       "tags" => pull.deleted_tags |> Map.new(&{&1, nil}) |> Map.merge(pull.tags) |> unless_empty()
     }

@@ -87,8 +87,11 @@ defmodule MLflow.Store.Row do
   defp field(key, fields), do: List.keyfind(fields, to_string(key), 1)
 
   defp dump_field(field, value) when field in @times, do: Value.milliseconds(value)
-  defp dump_field(field, value) when field in @numbers, do: @spelled[value] || Value.plain(value)
+  defp dump_field(field, value) when field in @numbers, do: spell(value)
   defp dump_field(_field, value), do: Value.plain(value)
+
+  @doc "A number as the store keeps it."
+  def spell(value), do: @spelled[value] || Value.plain(value)
 
   defp unknown(key, fields, table) do
     {nearest, _} =

@@ -36,28 +36,25 @@ defmodule MLflow.Sync.Exchange do
   @spec ensure_run(Instance.t(), Trial.t(), keyword) :: {:ok, String.t()} | {:error, Error.t()}
   def ensure_run(instance, trial, opts \\ []) do
     case Target.claim(instance, trial, nil, opts) do
-      {:ok, _record, {:existing, run_id}} -> {:ok, run_id}
-      {:ok, record, target} -> create_run(instance, trial, record, target)
+      {:ok, %{target: {:existing, run_id}}} -> {:ok, run_id}
+      {:ok, place} -> create_run(instance, trial, place)
       {:error, error} -> Settlement.failed(instance, trial, error)
     end
   end
 
-  defp create_run(instance, trial, record, target) do
-    side = %{trial: trial, record: record, points: [], points_seq: 0, more?: false}
+  defp create_run(instance, trial, place) do
+    side = %{trial: trial, record: place.record, points: [], points_seq: 0, more?: false}
 
-    with {:ok, report} <- carry_out(instance, side, target, :push, []),
-         {:ok, summary} <- settle(instance, side, report, :push, []),
+    with {:ok, report} <- carry_out(instance, side, place, :push, []),
+         {:ok, summary} <- settle(instance, side, place, report, :push, []),
          do: {:ok, summary["mlflow_run_id"]}
   end
 
-  defp carry_out(instance, %{record: record} = side, target, direction, opts) do
+  defp carry_out(instance, side, place, direction, opts) do
     trial = %Trial{side.trial | points: side.points}
     opts = [partial: more?(side, direction)] ++ Keyword.take(opts, [:history])
-
-    Instance.request(
-      instance,
-      {:sync, Order.new(instance, trial, record, target, direction, opts)}
-    )
+    order = Order.new(instance, trial, place.record, place.target, direction, opts)
+    Instance.request(instance, {:sync, order})
   end
 
   # The run had a param that this trial contradicts, and lost our tag for that: the trial gets
@@ -65,7 +62,7 @@ defmodule MLflow.Sync.Exchange do
   defp settle(instance, side, place, %{superseded: old} = report, direction, opts)
        when old != nil do
     experiment_id = place.record && place.record.mlflow_experiment_id
-    opts = opts |> Keyword.drop([:run, :digest]) |> Keyword.put(:experiment_id, experiment_id)
+    opts = opts |> unread() |> Keyword.put(:experiment_id, experiment_id)
 
     with :ok <- instance.config.store.unlink_run(instance, side.trial),
          {:ok, later} <- trial(instance, side.trial.id, direction, opts) do
@@ -84,9 +81,11 @@ defmodule MLflow.Sync.Exchange do
 
   # A trial with very many points waiting goes up piece by piece, each of which is kept.
   defp go_on(instance, side, direction, opts, summary) do
-    with {:ok, later} <- trial(instance, side.trial.id, direction, Keyword.drop(opts, [:run])),
+    with {:ok, later} <- trial(instance, side.trial.id, direction, unread(opts)),
          do: {:ok, Report.add(summary, later)}
   end
+
+  defp unread(opts), do: Keyword.drop(opts, [:run, :digest])
 
   defp more?(side, direction), do: side.more? and direction != :pull
 end

@@ -10,7 +10,7 @@ defmodule MLflow.Sync.Tally do
     :id,
     :requests,
     runs: MapSet.new(),
-    looked_at: 0,
+    tagged: %{},
     done: [],
     failed: [],
     unaccounted: 0

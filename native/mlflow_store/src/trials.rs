@@ -1,11 +1,8 @@
 //! Trials: the application's side of the synchronisation.
 
-use std::collections::BTreeSet;
-
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
-use crate::codec;
 use crate::error::Result;
 use crate::points::{self, Point, RecordedPoint};
 use crate::record::{self, Bump, Record};
@@ -48,7 +45,7 @@ pub fn update(
 /// Writes what came from the server into a trial, and answers how many points are new.
 ///
 /// A map among the changes is merged into the one that is there: its entries are added or replace
-/// their namesakes, and a null removes one. The trial's `metrics` follow the latest points.
+/// their namesakes, and a null removes one.
 pub fn pull(
     conn: &Connection,
     trial: &str,
@@ -59,9 +56,6 @@ pub fn pull(
     transaction(conn, |conn| {
         let id = points::owner(conn, trial)?;
         let recorded = points::append_remote(conn, &id, points)?;
-        if recorded > 0 {
-            changes.insert("metrics".into(), latest_values(conn, &id, points)?);
-        }
         let current = record::get(conn, &MODEL_TRIALS, "id", id.as_str())?.unwrap_or_default();
         for (column, value) in &mut changes {
             merge(value, current.get(column));
@@ -69,18 +63,6 @@ pub fn pull(
         record::update(conn, &MODEL_TRIALS, &id, changes, now)?;
         Ok(recorded)
     })
-}
-
-/// The latest values of the metrics that these points belong to. That need not be one of these.
-fn latest_values(conn: &Connection, id: &str, points: &[RecordedPoint]) -> Result<Value> {
-    let keys: BTreeSet<_> = points.iter().map(|point| point.key.as_str()).collect();
-    let mut values = Record::new();
-    for key in keys {
-        if let Some(latest) = points::latest(conn, id, key)? {
-            values.insert(key.to_owned(), codec::decode_real(latest.value));
-        }
-    }
-    Ok(Value::Object(values))
 }
 
 fn merge(change: &mut Value, current: Option<&Value>) {

@@ -109,7 +109,7 @@ defmodule MLflow.Store.EmbeddedTest do
       assert :ok = Embedded.put_sync_error(instance, trial, failure)
 
       assert {:ok, %{sync_error: %{"kind" => "connect", "retryable" => true}}} =
-               Embedded.fetch_run_by_trial(instance, trial.id)
+               Embedded.find(instance, "mlflow_runs", "model_trial_id", trial.id)
 
       {:ok, record} =
         Embedded.put_run(instance, %{mlflow_run_id: @run_id, model_trial_id: trial.id})
@@ -124,33 +124,6 @@ defmodule MLflow.Store.EmbeddedTest do
     assert_error(:not_found, Runs.for_trial("nobody", name: name))
     assert Runs.list(name: name) == {:ok, []}
     assert Runs.experiments(name: name) == {:ok, []}
-  end
-
-  describe "load_points/3" do
-    test "gives what came after the watermark, and no remote points", context do
-      %{name: name, instance: instance, trial: trial} = context
-      :ok = Trials.log_metrics("t1", [{:a, 1, 1, 1}], name: name)
-      assert {:ok, {[{"a", 1.0, 1, 1}], mark}} = Embedded.load_points(instance, trial, 0)
-
-      pull = %{
-        name: nil,
-        status: nil,
-        end_time: nil,
-        params: %{},
-        tags: %{},
-        deleted_tags: [],
-        points: [{"a", 5.0, 5, 5}]
-      }
-
-      {:ok, 1} = Embedded.update_trial(instance, trial, pull)
-      :ok = Trials.log_metrics("t1", [{:a, 2, 2, 2}], name: name)
-
-      assert {:ok, {[{"a", 2.0, 2, 2}], later}} = Embedded.load_points(instance, trial, mark)
-      assert later > mark
-      assert Embedded.load_points(instance, trial, later) == {:ok, {[], later}}
-      assert {:ok, points} = Trials.history("t1", :a, name: name)
-      assert Enum.map(points, & &1.step) == [1, 2, 5]
-    end
   end
 
   describe "load_for_sync/2" do
@@ -267,7 +240,10 @@ defmodule MLflow.Store.EmbeddedTest do
       pull = %{
         name: "renamed",
         status: :finished,
+        start_time: 1_600_000_000_000,
         end_time: 1_700_000_000_000,
+        artifact_uri: "s3://theirs",
+        metric_values: %{"loss" => 0.5, "odd" => :nan},
         params: %{"opt" => "adam"},
         tags: %{"team" => "a"},
         deleted_tags: ["drop"],
@@ -281,7 +257,14 @@ defmodule MLflow.Store.EmbeddedTest do
       assert DateTime.to_unix(pulled.completed_at, :millisecond) == 1_700_000_000_000
       assert pulled.parameters == %{"lr" => 1, "opt" => "adam"}
       assert pulled.tags == %{"keep" => "1", "team" => "a"}
-      assert pulled.metrics["loss"] == 0.5
+      assert pulled.metrics == %{"loss" => 0.5, "odd" => "NaN"}
+      assert pulled.artifact_uri == "s3://theirs"
+      assert DateTime.to_unix(pulled.started_at, :millisecond) == 1_600_000_000_000
+      {:ok, points} = Trials.history("t1", nil, name: name)
+      assert Enum.map(points, & &1.key) == ["loss", "odd"]
+
+      assert {:ok, 0} = Embedded.update_trial(instance, trial, pull)
+      assert {:ok, %{points: []}} = Embedded.load_for_sync(instance, "t1")
     end
   end
 

@@ -130,11 +130,10 @@ defmodule MLflow.CLI.Sync.Work do
   defp perform(:sync, %{kind: :experiment, id: id}, opts), do: Sync.experiment(id, opts)
 
   defp perform(:plan, %{kind: :trial, id: id}, opts) do
-    with {:ok, plan} <- apply(Sync, :plan, [id, opts]), do: {:ok, [plan]}
+    with {:ok, plan} <- Sync.plan(id, opts), do: {:ok, [plan]}
   end
 
-  defp perform(:plan, %{kind: :experiment, id: id}, opts),
-    do: apply(Sync, :plan_experiment, [id, opts])
+  defp perform(:plan, %{kind: :experiment, id: id}, opts), do: Sync.plan_experiment(id, opts)
 
   defp absent({:error, %Error{kind: :not_found}}, %{expected?: false}), do: :absent
   defp absent(result, _target), do: result

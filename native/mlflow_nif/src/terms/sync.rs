@@ -154,11 +154,14 @@ struct PushedTerm {
 struct PullTerm {
     name: Option<String>,
     status: Option<StatusTerm>,
+    start_time: Option<i64>,
     end_time: Option<i64>,
+    artifact_uri: Option<String>,
     params: StringMap,
     tags: StringMap,
     deleted_tags: Vec<String>,
     points: Vec<PointTerm>,
+    metric_values: MetricMap,
 }
 
 #[derive(NifMap)]
@@ -245,13 +248,24 @@ impl From<Pull> for PullTerm {
         Self {
             name: pull.name,
             status: pull.status.map(StatusTerm),
+            start_time: pull.start_time,
             end_time: pull.end_time,
+            artifact_uri: pull.artifact_uri,
+            metric_values: values(pull.metric_values),
             params: pull.params.into(),
             tags: pull.tags.into(),
             deleted_tags: pull.deleted_tags,
             points: pull.points.into_iter().map(to_point).collect(),
         }
     }
+}
+
+fn values(values: BTreeMap<String, mlflow_core::model::MetricValue>) -> MetricMap {
+    let values = values.into_iter();
+    let values: BTreeMap<_, _> = values
+        .map(|(key, value)| (key, MetricValueTerm(value.0)))
+        .collect();
+    values.into()
 }
 
 impl From<Conflict> for ConflictTerm {
