@@ -15,3 +15,4 @@ mod sides;
 mod store;
 mod support;
 mod trials;
+mod trouble;
