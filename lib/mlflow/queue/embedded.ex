@@ -174,13 +174,13 @@ defmodule MLflow.Queue.Embedded do
 
   # The process
 
-  # `unsaved` holds how jobs ended that the store could not be told of yet.
+  # `unwritten` are outcomes, oldest first, that the store could not take yet.
   defstruct [
     :instance,
     :owner,
     :wakeup,
     running: %{},
-    unsaved: [],
+    unwritten: [],
     waiting: %{},
     stopping?: false
   ]
@@ -245,11 +245,12 @@ defmodule MLflow.Queue.Embedded do
 
   def handle_info(:wakeup, state), do: {:noreply, work(%{state | wakeup: nil})}
 
+  # Without a renewal our own leases may have run out, and rescuing would run our jobs twice.
   def handle_info(:renew, state) do
-    if state.running != %{} or state.unsaved != [],
-      do: log_failure(Store.call(state.instance, {:renew_jobs, state.owner, @lease}))
-
-    {:noreply, state |> rescue_jobs() |> check_waiting() |> work()}
+    case renew(state) do
+      {:ok, _} -> {:noreply, state |> rescue_jobs() |> check_waiting() |> work()}
+      error -> log_failure(error) && {:noreply, alarm_in(state, @poll_every)}
+    end
   end
 
   def handle_info(:prune, state) do
@@ -264,8 +265,7 @@ defmodule MLflow.Queue.Embedded do
   # Running jobs get a moment to finish; the rest goes back to wait, its attempt not counted.
   def terminate(_reason, state) do
     deadline = now() + @grace
-    state = settle(%{state | stopping?: true}, deadline)
-    state = save_again(state)
+    state = %{state | stopping?: true} |> settle(deadline) |> write_outcomes()
     for {_ref, {_job, pid}} <- state.running, do: Process.exit(pid, :kill)
     log_failure(Store.call(state.instance, {:release_jobs, state.owner}))
   end
@@ -285,9 +285,16 @@ defmodule MLflow.Queue.Embedded do
     end
   end
 
-  # Takes as many due jobs as there is room for, and sets the alarm for the next one.
+  # While outcomes cannot be written, no further job could be, either.
   defp work(state) do
-    state = save_again(state)
+    case write_outcomes(state) do
+      %{unwritten: []} = state -> fetch(state)
+      state -> alarm_in(state, @poll_every)
+    end
+  end
+
+  # Takes as many due jobs as there is room for, and sets the alarm for the next one.
+  defp fetch(state) do
     room = state.instance.config.concurrency - map_size(state.running)
 
     with true <- room > 0,
@@ -319,36 +326,39 @@ defmodule MLflow.Queue.Embedded do
 
   defp finish(state, ref, verdict) do
     {{job, _pid}, running} = Map.pop!(state.running, ref)
-    save(%{state | running: running}, outcome(job, state.owner, verdict))
+    outcome = {job.id, outcome(job, state.owner, verdict)}
+    %{state | running: running, unwritten: state.unwritten ++ [outcome]}
   end
 
-  defp save(state, outcome) do
-    case Store.call(state.instance, outcome) do
+  # What cannot be written now is kept, and its lease with it, until it can; if this process dies
+  # before, the lease runs out, and the job is run again, which is harmless.
+  defp write_outcomes(%{unwritten: []} = state), do: state
+
+  defp write_outcomes(%{unwritten: [{_id, request} | others]} = state) do
+    case Store.call(state.instance, request) do
       # The lease was lost meanwhile, and somebody else has the job now.
       {:ok, nil} ->
-        state
+        write_outcomes(%{state | unwritten: others})
 
       {:ok, row} ->
-        row |> Job.load() |> tell_waiting(state)
+        write_outcomes(row |> Job.load() |> tell_waiting(%{state | unwritten: others}))
 
-      # A full disk, or a lock. Forgotten, the outcome would leave the job running for ever.
       {:error, %Error{retryable: true}} = error ->
-        log_failure(error)
-        %{state | unsaved: state.unsaved ++ [outcome]}
+        log_failure(error) && state
 
       error ->
-        log_failure(error)
-        state
+        log_failure(error) && write_outcomes(%{state | unwritten: others})
     end
   end
 
-  # Stops at the first that cannot be saved: each may have waited for a lock.
-  defp save_again(%{unsaved: []} = state), do: state
+  # Only of the jobs that are ours to end: any other that has our name runs out of its lease.
+  defp renew(state) do
+    running = for {_ref, {job, _pid}} <- state.running, do: job.id
+    unwritten = for {id, _outcome} <- state.unwritten, do: id
 
-  defp save_again(%{unsaved: [outcome | rest]} = state) do
-    case save(%{state | unsaved: []}, outcome) do
-      %{unsaved: []} = state -> save_again(%{state | unsaved: rest})
-      state -> %{state | unsaved: state.unsaved ++ rest}
+    case running ++ unwritten do
+      [] -> {:ok, 0}
+      ids -> Store.call(state.instance, {:renew_jobs, state.owner, ids, @lease})
     end
   end
 

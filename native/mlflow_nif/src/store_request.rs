@@ -67,7 +67,7 @@ pub enum StoreRequest {
     // Jobs.
     InsertJobs(Vec<NewJobTerm>),
     FetchJobs(String, String, u32, i64),
-    RenewJobs(String, i64),
+    RenewJobs(String, Vec<i64>, i64),
     CompleteJob(i64, String, Json),
     CancelJob(i64, String, JobErrorTerm),
     FailJob(i64, String, JobErrorTerm, i64),
@@ -188,7 +188,9 @@ impl StoreRequest {
                 let fetched = jobs::fetch(conn, &instance, &owner, limit, now, lease);
                 answer(fetched.map(jsons))
             }
-            Self::RenewJobs(owner, lease) => answer(jobs::renew(conn, &owner, now, lease)),
+            Self::RenewJobs(owner, ids, lease) => {
+                answer(jobs::renew(conn, &owner, &ids, now, lease))
+            }
             Self::CompleteJob(id, owner, result) => answer(
                 jobs::complete(conn, id, &owner, Some(result.0), now).map(|job| job.map(json)),
             ),

@@ -16,7 +16,11 @@ use crate::schema;
 pub type Work = Box<dyn FnOnce(&mut Connection) + Send>;
 
 const QUEUE_LENGTH: usize = 10_000;
+/// How long work waits for another process to let go of the file, counted from when it was
+/// submitted: a hundred callers must not each wait for as long after one another.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What is left of it at least, for work that waited in the queue for other reasons.
+const SHORTEST_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 const STATEMENTS_KEPT: usize = 128;
 
 /// An open database. Cheap to clone; the file closes when the last clone is dropped, after the
@@ -29,7 +33,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Writer {
     /// `None` once closed. Work is sent under the read lock, so nothing is accepted and then lost.
-    queue: RwLock<Option<SyncSender<Work>>>,
+    queue: RwLock<Option<SyncSender<(Instant, Work)>>>,
     thread_id: ThreadId,
     /// Locked for as long as someone waits for the thread, so that everyone who closes waits.
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -67,10 +71,12 @@ impl Store {
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         let queue = queue.as_ref().ok_or_else(StoreError::closed)?;
-        queue.try_send(work).map_err(|refused| match refused {
-            TrySendError::Full(_) => overloaded(),
-            TrySendError::Disconnected(_) => StoreError::closed(),
-        })
+        queue
+            .try_send((Instant::now(), work))
+            .map_err(|refused| match refused {
+                TrySendError::Full(_) => overloaded(),
+                TrySendError::Disconnected(_) => StoreError::closed(),
+            })
     }
 
     /// Runs `work` on the writer thread and waits for its result. Not to be called from within
@@ -163,8 +169,11 @@ fn enter_wal(conn: &Connection) -> Result<()> {
     }
 }
 
-fn serve(mut conn: Connection, queue: &Receiver<Work>) {
-    for work in queue {
+fn serve(mut conn: Connection, queue: &Receiver<(Instant, Work)>) {
+    for (submitted, work) in queue {
+        let left = BUSY_TIMEOUT.saturating_sub(submitted.elapsed());
+        // Refused only for durations that SQLite cannot express.
+        let _ = conn.busy_timeout(left.max(SHORTEST_BUSY_TIMEOUT));
         // A panic is a bug in that work alone; the panic hook has reported it already.
         let _ = catch_unwind(AssertUnwindSafe(|| work(&mut conn)));
         if !conn.is_autocommit() {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use rusqlite::{Connection, params};
+use serde_json::Value;
 
 use crate::error::Result;
 use crate::jobs::job::{Job, JobError, JobState, WAITING};
@@ -31,13 +32,14 @@ pub fn fetch(
     })
 }
 
-/// Prolongs every lease of `owner`, and answers how many.
-pub fn renew(conn: &Connection, owner: &str, now: i64, lease_ms: i64) -> Result<u64> {
+/// Prolongs the leases that `owner` has on these jobs, and answers how many.
+pub fn renew(conn: &Connection, owner: &str, ids: &[i64], now: i64, lease_ms: i64) -> Result<u64> {
+    let ids: Value = ids.iter().copied().collect();
     transaction(conn, |conn| {
-        let sql = "UPDATE jobs SET lease_until = ? WHERE state = 'executing' AND attempted_by = ?";
-        Ok(conn
-            .prepare_cached(sql)?
-            .execute(params![now + lease_ms, owner])? as u64)
+        let sql = "UPDATE jobs SET lease_until = ? WHERE state = 'executing' AND attempted_by = ? \
+                   AND id IN (SELECT value FROM json_each(?))";
+        let mut statement = conn.prepare_cached(sql)?;
+        Ok(statement.execute(params![now + lease_ms, owner, ids.to_string()])? as u64)
     })
 }
 

@@ -380,10 +380,13 @@ fn a_dead_owners_jobs_are_rescued() {
 #[test]
 fn a_renewed_lease_is_not_rescued() {
     with_conn(|conn| {
-        executing(conn, new("sync"))?;
-        assert_eq!(jobs::renew(conn, "b", T + 500, LEASE)?, 0);
-        assert_eq!(jobs::renew(conn, "a", T + 500, LEASE)?, 1);
-        assert_eq!(jobs::rescue(conn, "main", T + LEASE + 1)?, 0);
+        let job = executing(conn, new("sync"))?;
+        let forgotten = executing(conn, new("other"))?;
+        assert_eq!(jobs::renew(conn, "b", &[job.id], T + 500, LEASE)?, 0);
+        assert_eq!(jobs::renew(conn, "a", &[job.id], T + 500, LEASE)?, 1);
+        assert_eq!(jobs::rescue(conn, "main", T + LEASE + 1)?, 1);
+        assert_eq!(state(conn, job.id)?, JobState::Executing);
+        assert_eq!(state(conn, forgotten.id)?, JobState::Available);
         Ok(())
     });
 }

@@ -17,3 +17,4 @@ mod sides;
 mod store;
 mod support;
 mod trials;
+mod trouble;
