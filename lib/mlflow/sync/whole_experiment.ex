@@ -20,7 +20,8 @@ defmodule MLflow.Sync.WholeExperiment do
          {:ok, outcomes} <- compare(instance, runs, records),
          {:ok, new} <- push_new(instance, found) do
       outcomes = outcomes ++ missing(records, runs) ++ new
-      verdict(report(id, runs, outcomes, pages + 1))
+      report = report(id, runs, outcomes, pages + 1)
+      verdict(Map.put(report, "duplicates", duplicates(instance, runs, records)))
     end
   end
 
@@ -119,6 +120,22 @@ defmodule MLflow.Sync.WholeExperiment do
       "requests" => 0,
       "writes" => 0
     }
+  end
+
+  # Runs that carry the tag of a trial which has another run: of a creation that arrived long after
+  # it was given up, or somebody's copies. They are told of, and left alone.
+  defp duplicates(instance, runs, records) do
+    tag = Config.trial_tag(instance.config)
+    linked = for %RunRecord{model_trial_id: id} = record <- records, id, do: record.mlflow_run_id
+    linked = MapSet.new(linked)
+
+    {ours, others} =
+      runs
+      |> Enum.filter(&(&1.lifecycle_stage == :active and is_binary(&1.tags[tag])))
+      |> Enum.split_with(&(&1.run_id in linked))
+
+    taken = MapSet.new(ours, & &1.tags[tag])
+    for run <- others, run.tags[tag] in taken, do: run.run_id
   end
 
   # A run that vanished from the server (deleted runs still come in the search).
