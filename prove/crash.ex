@@ -24,7 +24,7 @@ defmodule Prove.Crash do
     GenServer.stop(proxy)
 
     {:ok, engine} = Engine.start(options(context, context.uri))
-    for n <- (recorded + 1)..size.trials//1, do: Trials.record(n, size.points, context.name)
+    for n <- (recorded + 1)..size.trials//1, do: :ok = Trials.record(n, size.points, context.name)
     Engine.await_quiet(context.name, 300_000)
 
     expected = Enum.map(1..size.trials, &Trials.expected(&1, size.points))
@@ -56,7 +56,7 @@ defmodule Prove.Crash do
   @spec live(pos_integer, non_neg_integer, pos_integer, atom) :: no_return
   def live(from, to, points, name) do
     for n <- from..to//1 do
-      Trials.record(n, points, name)
+      :ok = Trials.record(n, points, name)
       IO.puts("recorded #{n}")
     end
 

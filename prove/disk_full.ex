@@ -55,7 +55,7 @@ defmodule Prove.DiskFull do
       )
 
     {before, later} = Enum.split(Enum.to_list(1..size.trials), div(size.trials, 2))
-    for n <- before, do: Trials.record(n, size.points, context.name)
+    for n <- before, do: :ok = Trials.record(n, size.points, context.name)
 
     Engine.await("a trial is synced", 30_000, fn ->
       match?({:ok, [_]}, SyncWorker.jobs(state: :completed, limit: 1, name: context.name))
@@ -66,7 +66,7 @@ defmodule Prove.DiskFull do
     Process.sleep(size.full)
     File.rm!(ballast)
 
-    for n <- later, do: Trials.record(n, size.points, context.name)
+    for n <- later, do: :ok = Trials.record(n, size.points, context.name)
     Engine.await_quiet(context.name, 120_000)
     expected = Enum.map(1..size.trials, &Trials.expected(&1, size.points))
 
@@ -102,11 +102,9 @@ defmodule Prove.DiskFull do
 
   # There may be room left within the store's own files for a while.
   defp refusal(n, size, name) do
-    Trials.record(n, size.points, name)
-    refusal(n + 1, size, name)
-  rescue
-    error in MatchError ->
-      {:error, %MLflow.Error{} = refused} = error.term
-      refused
+    case Trials.record(n, size.points, name) do
+      :ok -> refusal(n + 1, size, name)
+      {:error, refused} -> refused
+    end
   end
 end

@@ -10,7 +10,7 @@ defmodule Prove.Faults do
 
   @reviewed "reviewed_by"
 
-  def size(:long), do: %{trials: 120, points: 100, request_timeout: 5_000, silence: 30_000}
+  def size(:long), do: %{trials: 200, points: 100, request_timeout: 5_000, silence: 30_000}
   def size(:short), do: %{trials: 12, points: 20, request_timeout: 700, silence: 1_500}
 
   @doc """
@@ -80,7 +80,7 @@ defmodule Prove.Faults do
   defp wave(trials, record, %{name: name} = context) do
     for n <- trials do
       :ok = record.(n)
-      {:ok, _} = SyncWorker.sync_trial_to_mlflow(Prove.Trials.id(n), name: name)
+      :ok = Prove.Trials.sync(n, name)
     end
 
     {:ok, _} = SyncWorker.sync_experiment(context.experiment, name: name)

@@ -57,7 +57,7 @@ defmodule Prove.Report do
 
   defp faults(faults) do
     kinds = Enum.sort_by(faults, fn {kind, n} -> {-n, kind} end)
-    ["faults: " <> Enum.map_join(kinds, ", ", fn {kind, n} -> "#{n} #{kind}" end)]
+    ["injected: " <> Enum.map_join(kinds, ", ", fn {kind, n} -> "#{n} #{kind}" end)]
   end
 
   # The first and the last column are text.

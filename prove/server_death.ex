@@ -48,10 +48,10 @@ defmodule Prove.ServerDeath do
     last = div(size.trials * n, size.deaths)
     {before, meanwhile} = first..last |> Enum.to_list() |> Enum.split(div(last - first, 2))
 
-    for n <- before, do: Trials.record(n, size.points, context.name)
+    for n <- before, do: :ok = Trials.record(n, size.points, context.name)
     Process.sleep(Enum.random(size.delay))
     server = MlflowServer.kill(server)
-    for n <- meanwhile, do: Trials.record(n, size.points, context.name)
+    for n <- meanwhile, do: :ok = Trials.record(n, size.points, context.name)
     MlflowServer.start(server)
   end
 end

@@ -4,7 +4,7 @@ defmodule Prove.Trials do
   trusted to remember it.
   """
 
-  alias MLflow.{SyncWorker, Trials}
+  alias MLflow.{Error, SyncWorker, Trials}
 
   # 2023-11-14 22:13:20 UTC, in ms.
   @at 1_700_000_000_000
@@ -34,44 +34,55 @@ defmodule Prove.Trials do
     }
   end
 
-  @doc "Records the nth trial from its beginning to its end, and queues a sync after each half."
-  @spec record(pos_integer, pos_integer, atom) :: :ok
+  @doc """
+  Records the nth trial from its beginning to its end, and queues a sync after each half. What is
+  recorded already stays as it is, so that this may be done again after an error or a crash.
+  """
+  @spec record(pos_integer, pos_integer, atom) :: :ok | {:error, Error.t()}
   def record(n, points, name) do
-    begin(n, points, name)
-    {:ok, _} = SyncWorker.sync_trial_to_mlflow(id(n), name: name)
-    finish(n, points, name)
-    {:ok, _} = SyncWorker.sync_trial_to_mlflow(id(n), name: name)
-    :ok
+    with :ok <- begin(n, points, name),
+         :ok <- sync(n, name),
+         :ok <- finish(n, points, name),
+         do: sync(n, name)
   end
 
-  @doc "Records the nth trial's beginning. What is recorded already stays as it is."
-  @spec begin(pos_integer, pos_integer, atom) :: :ok
+  @doc "Records the nth trial's beginning."
+  @spec begin(pos_integer, pos_integer, atom) :: :ok | {:error, Error.t()}
   def begin(n, points, name) do
-    with {:error, %{kind: :not_found}} <- Trials.get(id(n), name: name) do
-      {:ok, _} =
-        Trials.create(
-          %{
-            trial_id: id(n),
-            status: :running,
-            parameters: %{n: n, opt: %{name: "adäm"}, units: [n, 64]},
-            started_at: time(@at + n * 1_000)
-          },
-          name: name
-        )
-    end
-
     {first, _} = halves(n, points)
-    :ok = Trials.log_metrics(id(n), first, name: name)
+
+    with {:ok, _} <- create(n, name), do: Trials.log_metrics(id(n), first, name: name)
+  end
+
+  defp create(n, name) do
+    with {:error, %Error{kind: :not_found}} <- Trials.get(id(n), name: name) do
+      Trials.create(
+        %{
+          trial_id: id(n),
+          status: :running,
+          parameters: %{n: n, opt: %{name: "adäm"}, units: [n, 64]},
+          started_at: time(@at + n * 1_000)
+        },
+        name: name
+      )
+    end
   end
 
   @doc "Records its end."
-  @spec finish(pos_integer, pos_integer, atom) :: :ok
+  @spec finish(pos_integer, pos_integer, atom) :: :ok | {:error, Error.t()}
   def finish(n, points, name) do
     {_, second} = halves(n, points)
-    :ok = Trials.log_metrics(id(n), second, name: name)
     ended = %{status: elem(statuses(n), 0), completed_at: time(@at + n * 1_000 + 60_000)}
-    {:ok, _} = Trials.update(id(n), ended, name: name)
-    :ok
+
+    with :ok <- Trials.log_metrics(id(n), second, name: name),
+         {:ok, _} <- Trials.update(id(n), ended, name: name),
+         do: :ok
+  end
+
+  @doc "Queues a sync of it."
+  @spec sync(pos_integer, atom) :: :ok | {:error, Error.t()}
+  def sync(n, name) do
+    with {:ok, _} <- SyncWorker.sync_trial_to_mlflow(id(n), name: name), do: :ok
   end
 
   @spec id(pos_integer) :: String.t()

@@ -15,9 +15,9 @@ defmodule Prove.TwoEngines do
     {:ok, recorder} = Engine.start(options(context, context.name))
     trials = 1..size.trials
 
-    for n <- trials, do: Trials.begin(n, size.points, context.name)
+    for n <- trials, do: :ok = Trials.begin(n, size.points, context.name)
     created = side_by_side(context, size, "First")
-    for n <- trials, do: Trials.finish(n, size.points, context.name)
+    for n <- trials, do: :ok = Trials.finish(n, size.points, context.name)
     side_by_side(context, size, "Second")
 
     outcome =

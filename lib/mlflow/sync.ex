@@ -60,8 +60,9 @@ defmodule MLflow.Sync do
   sides in step: trials without a run are pushed, foreign runs are recorded.
 
   Costs ⌈runs / 1000⌉ + 1 requests, and then only what differs. The report counts `"runs"`,
-  `"synced"`, `"unchanged"`, `"pushed"`, `"pulled"`, and lists `"failed"` and why; a run that fails
-  fails alone.
+  `"synced"`, `"unchanged"`, `"pushed"`, `"pulled"`, and lists `"failed"` and why, `"conflicts"`, and
+  as `"duplicates"` the runs that carry the tag of a trial that has another run. A run that fails fails
+  alone; one that cannot be accounted for in the end is an error.
   """
   @spec experiment(String.t() | integer, keyword) :: result
   def experiment(experiment_id, opts \\ []) do

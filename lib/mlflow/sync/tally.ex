@@ -13,6 +13,7 @@ defmodule MLflow.Sync.Tally do
     tagged: %{},
     done: [],
     failed: [],
+    duplicates: [],
     unaccounted: 0
   ]
 
@@ -50,6 +51,10 @@ defmodule MLflow.Sync.Tally do
 
   @spec seen?(t, String.t()) :: boolean
   def seen?(tally, run_id), do: MapSet.member?(tally.runs, run_id)
+
+  @doc "The runs that carry a tag together with another."
+  @spec twins(t) :: [[String.t()]]
+  def twins(tally), do: for({_tag, [_, _ | _] = run_ids} <- tally.tagged, do: run_ids)
 
   @doc "Compares the counts of both sides: every run has a record, and every trial a run, or failed."
   @spec check(t, [String.t()], [String.t()]) :: t
@@ -107,7 +112,7 @@ defmodule MLflow.Sync.Tally do
       "pushed" => Enum.count(changed, &Report.pushed?/1),
       "pulled" => Enum.count(changed, &(&1["pulled"] > 0)),
       "failed" => tally.failed,
-      "duplicates" => for({_tag, [_, _ | _] = ids} <- tally.tagged, do: Enum.sort(ids)),
+      "duplicates" => tally.duplicates,
       "conflicts" => Enum.flat_map(tally.done, &Report.conflicts/1),
       "requests" => tally.requests + total(tally.done, "requests"),
       "writes" => total(tally.done, "writes")

@@ -3,7 +3,7 @@ defmodule MLflow.Sync.WholeExperiment do
   # An experiment compared as a whole: its runs come in pages of `runs/search`, never one by one,
   # and only what differs is looked at, or costs a request more.
 
-  alias MLflow.{Error, Experiment, Experiments, Instance, Run}
+  alias MLflow.{Error, Experiment, Experiments, Instance, Run, RunRecord}
   alias MLflow.Sync.{Exchange, Mirror, Report, RunPages, Tally}
 
   @spec sync(Instance.t(), String.t() | integer) :: {:ok, Report.t()} | {:error, Error.t()}
@@ -15,6 +15,7 @@ defmodule MLflow.Sync.WholeExperiment do
            RunPages.reduce(instance, id, Tally.new(id, 1), &compare(instance, &1, &2)),
          {:ok, tally} <- look_for_missing(instance, tally),
          {:ok, tally} <- push_new(instance, found, tally),
+         {:ok, tally} <- find_duplicates(instance, tally),
          {:ok, tally} <- check_counts(instance, found, tally) do
       Tally.verdict(tally)
     end
@@ -102,6 +103,26 @@ defmodule MLflow.Sync.WholeExperiment do
         end)
 
       {:ok, Tally.add(tally, outcomes)}
+    end
+  end
+
+  # Runs that carry the tag of a trial which has another run: of a creation that arrived long after
+  # it was given up, or somebody's copies. They are told of, and left alone.
+  defp find_duplicates(instance, tally) do
+    twins = Tally.twins(tally)
+    asked = for run_ids <- twins, run_id <- run_ids, do: {run_id, nil}
+
+    with {:ok, sides} <- instance.config.store.local_sides(instance, asked) do
+      linked = for {%RunRecord{model_trial_id: id} = record, _, _} <- sides, id, do: record
+      linked = MapSet.new(linked, & &1.mlflow_run_id)
+      {:ok, %{tally | duplicates: Enum.flat_map(twins, &beside_linked(&1, linked))}}
+    end
+  end
+
+  defp beside_linked(run_ids, linked) do
+    case Enum.split_with(run_ids, &MapSet.member?(linked, &1)) do
+      {[_ | _], others} -> others
+      {[], _} -> []
     end
   end
 

@@ -198,4 +198,21 @@ defmodule MLflow.Sync.WholeExperimentTest do
     assert_error(:not_found, Sync.experiment("999", name: name))
     assert_error(:not_found, Sync.experiment("no such name", name: name))
   end
+
+  test "a run that carries the tag of a trial with another run is told of, and left alone",
+       context do
+    %{tracking: tracking, experiment: experiment, name: name} = context
+    trials!(name, 1..2)
+    assert {:ok, %{"duplicates" => []}} = Sync.experiment(experiment, name: name)
+
+    tags = %{"tags" => %{"thunderline_trial_id" => "t1"}}
+    twin = Tracking.add_run(tracking, experiment, tags)
+    stranger = %{"tags" => %{"thunderline_trial_id" => "of somebody else's"}}
+    Tracking.add_run(tracking, experiment, stranger)
+
+    for _ <- 1..2 do
+      assert {:ok, %{"duplicates" => [^twin], "writes" => 0}} =
+               Sync.experiment(experiment, name: name)
+    end
+  end
 end
