@@ -16,7 +16,7 @@ defmodule MLflow.Doctor do
   And it changes nothing, here or on the server, unless it is asked for a write check.
   """
 
-  alias MLflow.CLI.Crash
+  alias MLflow.Crash
   alias MLflow.Doctor.{Context, Finding}
 
   @areas [

@@ -29,7 +29,7 @@ defmodule MLflow.SyncWorker do
   which keeps the error.
   """
 
-  alias MLflow.{Error, Instance, Sync}
+  alias MLflow.{Crash, Error, Instance, Sync}
 
   @type opts :: keyword
   @type queued :: {:ok, struct} | {:error, Error.t()}
@@ -105,7 +105,7 @@ defmodule MLflow.SyncWorker do
     args["action"] |> perform(args, name: name) |> verdict()
   rescue
     exception ->
-      message = Exception.format(:error, exception, __STACKTRACE__)
+      message = Crash.format(exception, __STACKTRACE__)
       {:error, Error.new(:crashed, "job", message, retryable: true)}
   end
 

@@ -46,8 +46,7 @@ defmodule MLflow.Sync.Tally do
     %{tally | runs: runs, done: [report | tally.done]}
   end
 
-  defp add_one({id, {:error, error}}, tally),
-    do: %{tally | failed: [Report.failure(error, id) | tally.failed]}
+  defp add_one({id, {:error, error}}, tally), do: %{tally | failed: [{id, error} | tally.failed]}
 
   @spec seen?(t, String.t()) :: boolean
   def seen?(tally, run_id), do: MapSet.member?(tally.runs, run_id)
@@ -59,7 +58,7 @@ defmodule MLflow.Sync.Tally do
   @doc "Compares the counts of both sides: every run has a record, and every trial a run, or failed."
   @spec check(t, [String.t()], [String.t()]) :: t
   def check(tally, recorded_run_ids, waiting_trial_ids) do
-    failed = MapSet.new(tally.failed, & &1["id"])
+    failed = MapSet.new(tally.failed, fn {id, _error} -> id end)
     recorded = MapSet.new(recorded_run_ids)
 
     unrecorded =
@@ -82,27 +81,28 @@ defmodule MLflow.Sync.Tally do
     {:error, Error.new(:conflict, "experiment", message, retryable: true)}
   end
 
-  def verdict(%__MODULE__{failed: failed} = tally) do
-    case Enum.find(failed, & &1["retryable"]) do
-      nil -> {:ok, report(tally)}
-      first -> {:error, first_of(first, tally)}
+  def verdict(%__MODULE__{} = tally) do
+    case for {_id, %Error{retryable: true} = error} <- tally.failed, do: error do
+      [] -> {:ok, report(tally)}
+      errors -> {:error, of_many(errors, tally)}
     end
   end
 
-  defp first_of(first, tally) do
-    error = Error.from_map(first)
-
+  # The job waits for as long as any of them was told to.
+  defp of_many([first | _] = errors, tally) do
     message =
       "#{length(tally.failed)} of #{MapSet.size(tally.runs)} runs failed, the first with: " <>
-        error.message
+        Exception.message(first)
 
-    %Error{error | operation: "experiment", message: message}
+    waits = for %Error{retry_after: ms} when ms != nil <- errors, do: ms
+    retry_after = if waits != [], do: Enum.max(waits)
+    %Error{first | operation: "experiment", message: message, retry_after: retry_after}
   end
 
   defp report(tally) do
     runs = MapSet.size(tally.runs)
     changed = Enum.filter(tally.done, &Report.changed?/1)
-    failed_runs = Enum.count(tally.failed, &seen?(tally, &1["id"]))
+    failed_runs = Enum.count(tally.failed, fn {id, _error} -> seen?(tally, id) end)
 
     %{
       "experiment_id" => tally.id,
@@ -111,7 +111,7 @@ defmodule MLflow.Sync.Tally do
       "unchanged" => runs - length(changed) - failed_runs,
       "pushed" => Enum.count(changed, &Report.pushed?/1),
       "pulled" => Enum.count(changed, &(&1["pulled"] > 0)),
-      "failed" => tally.failed,
+      "failed" => Enum.map(tally.failed, fn {id, error} -> Report.failure(error, id) end),
       "duplicates" => tally.duplicates,
       "conflicts" => Enum.flat_map(tally.done, &Report.conflicts/1),
       "requests" => tally.requests + total(tally.done, "requests"),

@@ -1,7 +1,8 @@
 defmodule MLflow.CLI.TextTest do
   use ExUnit.Case, async: true
 
-  alias MLflow.CLI.{Crash, Text}
+  alias MLflow.CLI.Text
+  alias MLflow.Crash
 
   test "control characters and changes of direction are spelled out" do
     assert Text.printable("a\e[2J\rb\u202Ec\u009Bd\n") == "a\\x{1B}[2J\\x{D}b\\x{202E}c\\x{9B}d\n"

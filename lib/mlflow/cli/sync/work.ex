@@ -5,7 +5,7 @@ defmodule MLflow.CLI.Sync.Work do
   # the next trial would wait in vain for as long.
 
   alias MLflow.{Config, Error, Instance, Sync}
-  alias MLflow.CLI.{Crash, Progress}
+  alias MLflow.CLI.Progress
   alias MLflow.CLI.Sync.Wording
 
   @typedoc """

@@ -1,4 +1,4 @@
-defmodule MLflow.CLI.Crash do
+defmodule MLflow.Crash do
   @moduledoc false
   # An exception as text. A trace may hold the arguments of a call, and among them secrets: they
   # are left out, and only counted.
