@@ -178,7 +178,7 @@ defmodule MLflow.Store.Embedded do
       |> Map.update(:error, nil, &(&1 && Error.to_map(&1)))
 
     with {:ok, _} <-
-           call(instance, {:record_sync, attempt, Enum.map(conflicts, &conflict_row/1)}),
+           call_large(instance, {:record_sync, attempt, Enum.map(conflicts, &conflict_row/1)}),
          do: :ok
   end
 
