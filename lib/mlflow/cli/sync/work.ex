@@ -4,7 +4,7 @@ defmodule MLflow.CLI.Sync.Work do
   # each of them is already several at once. What concerns the server as a whole ends the work:
   # the next trial would wait in vain for as long.
 
-  alias MLflow.{Config, Error, Instance, Sync}
+  alias MLflow.{Config, Crash, Error, Instance, Sync}
   alias MLflow.CLI.Progress
   alias MLflow.CLI.Sync.Wording
 
