@@ -173,14 +173,20 @@ impl Client {
             let message = format!("the request cannot be written as JSON: {cause}");
             Error::new(ErrorKind::Bug, endpoint.name, message)
         })?;
-        self.call(
-            self.deadline(),
-            endpoint,
-            &endpoint.path(),
-            body.into(),
-            reader,
-        )
-        .await
+        self.post_by(self.deadline(), endpoint, body.into(), reader)
+            .await
+    }
+
+    /// As `post`, for a body that is written already, within a deadline of the caller's.
+    pub(crate) async fn post_by<T>(
+        &self,
+        deadline: Instant,
+        endpoint: &Endpoint,
+        body: Bytes,
+        reader: Reader<T>,
+    ) -> Result<T> {
+        self.call(deadline, endpoint, &endpoint.path(), body, reader)
+            .await
     }
 
     async fn call<T>(

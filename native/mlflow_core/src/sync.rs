@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::api::{CreateRun, RunUpdate, SearchRuns};
-use crate::batch::{self, Batch, BatchLimits};
+use crate::batch::Batches;
 use crate::client::{Client, RequestCounts};
 use crate::diff::{self, Base, Direction, Plan, Policy, Push, Side};
 use crate::error::{Error, ErrorKind, Result};
@@ -276,16 +276,15 @@ impl Work<'_> {
             deleted_tags,
             points,
             update,
-        } = self.report.plan.push.clone();
-        let limits = BatchLimits::default();
-        for batch in batch::batches(&run_id, params, tags, points, &limits)? {
-            self.client.log_batch(&run_id, &batch).await?;
-        }
-        for key in &deleted_tags {
+        } = &self.report.plan.push;
+        self.client
+            .log_entities(&run_id, params, tags, points)
+            .await?;
+        for key in deleted_tags {
             self.delete_tag(&run_id, key).await?;
         }
-        if update != RunUpdate::default() {
-            self.client.update_run(&run_id, &update).await?;
+        if *update != RunUpdate::default() {
+            self.client.update_run(&run_id, update).await?;
         }
         Ok(())
     }
@@ -324,9 +323,7 @@ fn check(trial: &Trial) -> Result<()> {
         ..
     } = diff::diff(trial, None, None, Direction::Push, &Policy::default()).push;
     let run_id = "0".repeat(limits::RUN_ID);
-    batch::batches(&run_id, params, tags, points, &BatchLimits::default())?
-        .iter()
-        .try_for_each(Batch::check)
+    Batches::new(&run_id, &params, &tags, &points).map(|_| ())
 }
 
 /// MLflow keeps a run's name in a tag too, and refuses one that says otherwise.

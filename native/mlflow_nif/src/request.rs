@@ -1,6 +1,5 @@
 //! The calls that speak to the server, one variant each.
 
-use mlflow_core::batch::{self, BatchLimits};
 use mlflow_core::client::Client;
 use mlflow_core::model::{Page, Param, Tag};
 use mlflow_core::sync;
@@ -99,10 +98,7 @@ impl Request {
 
 async fn log_all(client: &Client, run_id: &str, entities: BatchTerm) -> mlflow_core::Result<()> {
     let (params, tags, metrics) = entities.into_parts();
-    for batch in batch::batches(run_id, params, tags, metrics, &BatchLimits::default())? {
-        client.log_batch(run_id, &batch).await?;
-    }
-    Ok(())
+    client.log_entities(run_id, &params, &tags, &metrics).await
 }
 
 fn page<T, Mirror: From<T> + Encoder>(page: Page<T>) -> (Vec<Mirror>, Option<String>) {

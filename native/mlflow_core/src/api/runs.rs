@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::wire;
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchLimits, Batches};
 use crate::client::{Client, Endpoint};
 use crate::error::Result;
 use crate::model::{Metric, Page, Param, Run, RunStatus, Tag, ViewType};
@@ -114,12 +114,27 @@ impl Client {
         self.change(&LOG_PARAM, run_id, param).await
     }
 
-    /// All of the batch, or none of it. [`batches`](crate::batch::batches) makes batches that a
-    /// server takes.
-    pub async fn log_batch(&self, run_id: &str, batch: &Batch) -> Result<()> {
-        validate::run_id(LOG_BATCH.name, run_id)?;
-        batch.check()?;
-        self.post(&LOG_BATCH, &batch.body(run_id), wire::done).await
+    /// Any number of entities, in as few batches as can be. A call that fails half-way may be
+    /// repeated without harm.
+    pub async fn log_entities(
+        &self,
+        run_id: &str,
+        params: &[Param],
+        tags: &[Tag],
+        metrics: &[Metric],
+    ) -> Result<()> {
+        let limits = BatchLimits::default();
+        let mut rest = Batches::new(run_id, params, tags, metrics)?;
+        while let Some(batch) = rest.next_batch(&limits)? {
+            self.log_batch(&batch).await?;
+        }
+        Ok(())
+    }
+
+    /// All of the batch, or none of it. [`Batches`] makes batches that a server takes.
+    pub async fn log_batch(&self, batch: &Batch) -> Result<()> {
+        let (deadline, body) = (self.deadline(), batch.body.clone());
+        self.post_by(deadline, &LOG_BATCH, body, wire::done).await
     }
 
     pub async fn set_tag(&self, run_id: &str, tag: &Tag) -> Result<()> {
