@@ -228,7 +228,7 @@ impl Client {
         self.post_by(self.deadline(), endpoint, body, reader).await
     }
 
-    /// As `post`, for a call that takes several requests within one deadline.
+    /// As `post`, for a body that is written already, within a deadline of the caller's.
     pub(crate) async fn post_by<T>(
         &self,
         deadline: Instant,

@@ -140,16 +140,18 @@ pub fn diff(
     merge.plan
 }
 
+/// What a side has that has nothing.
+static NONE: BTreeMap<String, String> = BTreeMap::new();
+
 /// The server's side of the comparison, seen or remembered.
-#[derive(Default)]
 struct Remote<'a> {
     name: Option<&'a String>,
     status: Option<&'a RunStatus>,
     start_time: Option<&'a i64>,
     end_time: Option<&'a i64>,
     artifact_uri: Option<&'a String>,
-    params: Option<&'a BTreeMap<String, String>>,
-    tags: Option<&'a BTreeMap<String, String>>,
+    params: &'a BTreeMap<String, String>,
+    tags: &'a BTreeMap<String, String>,
     metrics: Vec<&'a Metric>,
 }
 
@@ -158,7 +160,20 @@ impl<'a> Remote<'a> {
         match (run, base) {
             (Some(run), _) => Self::from_run(run),
             (None, Some(base)) => Self::from_base(base),
-            (None, None) => Self::default(),
+            (None, None) => Self::nothing(),
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            name: None,
+            status: None,
+            start_time: None,
+            end_time: None,
+            artifact_uri: None,
+            params: &NONE,
+            tags: &NONE,
+            metrics: Vec::new(),
         }
     }
 
@@ -170,8 +185,8 @@ impl<'a> Remote<'a> {
             start_time: run.start_time.as_ref().filter(|time| **time != 0),
             end_time: run.end_time.as_ref(),
             artifact_uri: run.artifact_uri.as_ref().filter(|uri| !uri.is_empty()),
-            params: Some(&run.params),
-            tags: Some(&run.tags),
+            params: &run.params,
+            tags: &run.tags,
             metrics: run.metrics.iter().collect(),
         }
     }
@@ -183,8 +198,8 @@ impl<'a> Remote<'a> {
             start_time: base.start_time.as_ref(),
             end_time: base.end_time.as_ref(),
             artifact_uri: base.artifact_uri.as_ref(),
-            params: Some(&base.params),
-            tags: Some(&base.tags),
+            params: &base.params,
+            tags: &base.tags,
             metrics: base.metrics.values().collect(),
         }
     }
@@ -199,7 +214,15 @@ struct Merge<'a> {
     plan: Plan,
 }
 
-impl Merge<'_> {
+impl<'a> Merge<'a> {
+    fn known_params(&self) -> &'a BTreeMap<String, String> {
+        self.base.map_or(&NONE, |base| &base.params)
+    }
+
+    fn known_tags(&self) -> &'a BTreeMap<String, String> {
+        self.base.map_or(&NONE, |base| &base.tags)
+    }
+
     /// Settles what both sides changed, and reports it.
     fn settle<T: ToString>(
         &mut self,

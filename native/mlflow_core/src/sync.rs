@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::{CreateRun, RunUpdate, SearchRuns};
-use crate::batch::{self, Batch, BatchLimits};
+use crate::batch::Batches;
 use crate::client::{Client, RequestCounts};
 use crate::diff::{self, Base, Direction, Plan, Policy, Push, Side};
 use crate::error::{Error, ErrorKind, Result};
@@ -276,15 +276,15 @@ impl Work<'_> {
             deleted_tags,
             points,
             update,
-        } = self.report.plan.push.clone();
+        } = &self.report.plan.push;
         self.client
             .log_entities(&run_id, params, tags, points)
             .await?;
-        for key in &deleted_tags {
+        for key in deleted_tags {
             self.delete_tag(&run_id, key).await?;
         }
-        if update != RunUpdate::default() {
-            self.client.update_run(&run_id, &update).await?;
+        if *update != RunUpdate::default() {
+            self.client.update_run(&run_id, update).await?;
         }
         Ok(())
     }
@@ -323,9 +323,7 @@ fn check(trial: &Trial) -> Result<()> {
         ..
     } = diff::diff(trial, None, None, Direction::Push, &Policy::default()).push;
     let run_id = "0".repeat(limits::RUN_ID);
-    batch::batches(&run_id, params, tags, points, &BatchLimits::default())?
-        .iter()
-        .try_for_each(Batch::check)
+    Batches::new(&run_id, &params, &tags, &points).map(|_| ())
 }
 
 /// MLflow keeps a run's name in a tag too, and refuses one that says otherwise.

@@ -114,7 +114,7 @@ impl Request {
 
 async fn log_all(client: &Client, run_id: &str, entities: BatchTerm) -> mlflow_core::Result<()> {
     let (params, tags, metrics) = entities.into_parts();
-    client.log_entities(run_id, params, tags, metrics).await
+    client.log_entities(run_id, &params, &tags, &metrics).await
 }
 
 /// A clock before 1970 is as wrong as one that says 1970.

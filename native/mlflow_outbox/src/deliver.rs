@@ -1,7 +1,6 @@
 //! Brings what waits in a log to its run.
 
 use mlflow_core::api::RunUpdate;
-use mlflow_core::batch::{BatchLimits, batches};
 use mlflow_core::client::Client;
 use mlflow_core::model::LifecycleStage;
 use mlflow_core::{Error, ErrorKind};
@@ -116,10 +115,7 @@ async fn log_entities(
             Entry::Status { .. } => {}
         }
     }
-    for batch in batches(run_id, params, tags, metrics, &BatchLimits::default())? {
-        client.log_batch(run_id, &batch).await?;
-    }
-    Ok(())
+    client.log_entities(run_id, &params, &tags, &metrics).await
 }
 
 async fn update(client: &Client, run_id: &str, entry: &Entry) -> Result<(), Error> {

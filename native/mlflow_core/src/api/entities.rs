@@ -1,16 +1,13 @@
 //! Any number of a run's entities, in as few `runs/log-batch` as the server takes.
 
-use std::collections::VecDeque;
-
 use tokio::time::Instant;
 
 use super::runs::LOG_BATCH;
 use super::wire;
-use crate::batch::{Batch, batches};
+use crate::batch::{Batch, Batches};
 use crate::client::{BatchSize, Client, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Metric, Param, Tag};
-use crate::validate;
 
 const LOG_LARGE_BATCH: Endpoint = Endpoint::large(LOG_BATCH.name);
 
@@ -22,20 +19,14 @@ impl Client {
     pub async fn log_entities(
         &self,
         run_id: &str,
-        params: Vec<Param>,
-        tags: Vec<Tag>,
-        metrics: Vec<Metric>,
+        params: &[Param],
+        tags: &[Tag],
+        metrics: &[Metric],
     ) -> Result<()> {
-        validate::run_id(LOG_BATCH.name, run_id)?;
-        let size = self.sizes().size();
-        let limits = self.sizes().limits(size);
-        let batches = batches(run_id, params, tags, metrics, &limits)?;
-        batches.iter().try_for_each(Batch::check)?;
         let upload = Upload {
             client: self,
-            run_id,
-            batches: batches.into(),
-            size,
+            rest: Batches::new(run_id, params, tags, metrics)?,
+            cut: self.sizes().size(),
             on_trial: None,
         };
         upload.send().await
@@ -44,10 +35,9 @@ impl Client {
 
 struct Upload<'a> {
     client: &'a Client,
-    run_id: &'a str,
-    batches: VecDeque<Batch>,
-    /// What the batches were cut by.
-    size: BatchSize,
+    rest: Batches<'a>,
+    /// What the last batch was cut by.
+    cut: BatchSize,
     /// A smaller size that no batch has got through with yet.
     on_trial: Option<BatchSize>,
 }
@@ -55,52 +45,38 @@ struct Upload<'a> {
 impl Upload<'_> {
     async fn send(mut self) -> Result<()> {
         let mut deadline = self.client.deadline();
-        loop {
-            self.cut_again()?;
-            let Some(batch) = self.batches.front() else {
-                return Ok(());
-            };
-            let body = LOG_BATCH.body(&batch.body(self.run_id))?;
-            let size = self.client.sizes().of(batch, body.len());
+        while let Some(batch) = self.next_batch()? {
+            let size = self.client.sizes().of(&batch);
             let endpoint = if size.is_large() {
                 &LOG_LARGE_BATCH
             } else {
                 &LOG_BATCH
             };
+            let body = batch.body.clone();
             let sent = self.client.post_by(deadline, endpoint, body, wire::done);
             match sent.await {
                 Ok(()) => {
                     self.passed();
                     deadline = self.client.deadline();
                 }
-                Err(error) if Instant::now() < deadline => self.shrink(size, error)?,
+                Err(error) if Instant::now() < deadline => {
+                    self.shrink(size, error)?;
+                    self.rest.put_back(&batch);
+                }
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Cuts what is left by the size that counts now, if that is a smaller one.
-    fn cut_again(&mut self) -> Result<()> {
-        let sizes = self.client.sizes();
-        let size = self.on_trial.unwrap_or_else(|| sizes.size());
-        if !size.is_below(self.size) {
-            return Ok(());
-        }
-        let mut rest = Batch::default();
-        for batch in self.batches.drain(..) {
-            rest.params.extend(batch.params);
-            rest.tags.extend(batch.tags);
-            rest.metrics.extend(batch.metrics);
-        }
-        let limits = sizes.limits(size);
-        let batches = batches(self.run_id, rest.params, rest.tags, rest.metrics, &limits)?;
-        self.batches = batches.into();
-        self.size = size;
         Ok(())
     }
 
+    /// By the size that counts now.
+    fn next_batch(&mut self) -> Result<Option<Batch>> {
+        let sizes = self.client.sizes();
+        self.cut = self.on_trial.unwrap_or_else(|| sizes.size());
+        self.rest.next_batch(&sizes.limits(self.cut))
+    }
+
     fn passed(&mut self) {
-        self.batches.pop_front();
         match self.on_trial.take() {
             Some(size) => self.client.sizes().lower(size),
             None => self.client.sizes().passed(),
@@ -112,8 +88,8 @@ impl Upload<'_> {
     fn shrink(&mut self, sent: BatchSize, error: Error) -> Result<()> {
         let smaller = match excess(&error, sent) {
             None => None,
-            Some(Excess::Bytes) => sent.halved_by_bytes(self.size),
-            Some(Excess::Entities | Excess::Time) => sent.halved_by_weight(self.size),
+            Some(Excess::Bytes) => sent.halved_by_bytes(self.cut),
+            Some(Excess::Entities | Excess::Time) => sent.halved_by_weight(self.cut),
         };
         let Some(smaller) = smaller else {
             return Err(error);

@@ -116,10 +116,9 @@ impl Client {
 
     /// All of the batch, or none of it. [`log_entities`](Self::log_entities) takes any number of
     /// entities, and makes batches that the server takes.
-    pub async fn log_batch(&self, run_id: &str, batch: &Batch) -> Result<()> {
-        validate::run_id(LOG_BATCH.name, run_id)?;
-        batch.check()?;
-        self.post(&LOG_BATCH, &batch.body(run_id), wire::done).await
+    pub async fn log_batch(&self, batch: &Batch) -> Result<()> {
+        let (deadline, body) = (self.deadline(), batch.body.clone());
+        self.post_by(deadline, &LOG_BATCH, body, wire::done).await
     }
 
     pub async fn set_tag(&self, run_id: &str, tag: &Tag) -> Result<()> {

@@ -37,10 +37,6 @@ pub(crate) struct BatchSize {
 }
 
 impl BatchSize {
-    pub fn is_below(self, other: Self) -> bool {
-        self.weight < other.weight || self.bytes < other.bytes
-    }
-
     fn at_most(self, other: Self) -> Self {
         Self {
             weight: self.weight.min(other.weight),
@@ -96,12 +92,12 @@ impl BatchSizes {
         }
     }
 
-    pub fn of(&self, batch: &Batch, bytes: usize) -> BatchSize {
+    pub fn of(&self, batch: &Batch) -> BatchSize {
         let profile = &self.profile;
         let kinds = [
-            (batch.metrics.len(), profile.metrics),
-            (batch.params.len(), profile.params),
-            (batch.tags.len(), profile.tags),
+            (batch.metrics, profile.metrics),
+            (batch.params, profile.params),
+            (batch.tags, profile.tags),
         ];
         let together = kinds.iter().map(|(count, _)| count).sum();
         let weights = kinds
@@ -109,7 +105,7 @@ impl BatchSizes {
             .map(|(count, limit)| count * profile.entities / limit);
         BatchSize {
             weight: weights.fold(together, usize::max),
-            bytes,
+            bytes: batch.body.len(),
         }
     }
 
@@ -147,27 +143,17 @@ impl BatchSizes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Metric, MetricValue, Param};
 
     fn sizes() -> BatchSizes {
         BatchSizes::new(BatchLimits::default())
     }
 
-    fn batch(params: usize, metrics: usize) -> Batch {
-        let param = |index: usize| Param {
-            key: index.to_string(),
-            value: String::new(),
-        };
-        let metric = |step| Metric {
-            key: "m".to_owned(),
-            value: MetricValue(0.0),
-            timestamp: 0,
-            step,
-        };
+    fn batch(params: usize, metrics: usize, bytes: usize) -> Batch {
         Batch {
-            params: (0..params).map(param).collect(),
-            metrics: (0..metrics as i64).map(metric).collect(),
-            tags: Vec::new(),
+            body: vec![b' '; bytes].into(),
+            metrics,
+            params,
+            tags: 0,
         }
     }
 
@@ -182,7 +168,7 @@ mod tests {
     fn half_of_a_batch_is_less_than_it() {
         let sizes = sizes();
         for (params, metrics) in [(100, 900), (30, 0), (2, 0), (2, 11), (0, 1000), (0, 11)] {
-            let whole = sizes.of(&batch(params, metrics), 1000);
+            let whole = sizes.of(&batch(params, metrics, 1000));
             let half = whole.halved_by_weight(sizes.size()).unwrap();
             let limits = sizes.limits(half);
             assert!(
@@ -198,7 +184,7 @@ mod tests {
     fn there_is_an_end_to_halving() {
         let sizes = sizes();
         for (params, metrics) in [(1, 0), (0, 10), (1, 5)] {
-            let whole = sizes.of(&batch(params, metrics), LEAST_BYTES);
+            let whole = sizes.of(&batch(params, metrics, LEAST_BYTES));
             assert_eq!(whole.halved_by_weight(sizes.size()), None);
             assert_eq!(whole.halved_by_bytes(sizes.size()), None);
         }

@@ -1,5 +1,7 @@
 //! Which side a field's change is on.
 
+use std::collections::BTreeMap;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Changed {
     Neither,
@@ -39,4 +41,19 @@ pub(super) fn changed_by<T: ?Sized>(
         None if local.is_none() => Changed::There,
         _ => Changed::Both,
     }
+}
+
+/// Every key of the maps in order, with the value that each of them has for it.
+pub(super) fn by_key<const N: usize>(
+    maps: [&BTreeMap<String, String>; N],
+) -> impl Iterator<Item = (&str, [Option<&String>; N])> {
+    // Walking along is much cheaper than looking every key up.
+    let mut sides = maps.map(|map| map.iter().peekable());
+    std::iter::from_fn(move || {
+        let keys = sides.iter_mut().filter_map(|side| side.peek());
+        let key = keys.map(|(key, _)| *key).min()?;
+        let mut of_side = |side: usize| sides[side].next_if(|(other, _)| *other == key);
+        let values = std::array::from_fn(|side| of_side(side).map(|(_, value)| value));
+        Some((key.as_str(), values))
+    })
 }

@@ -82,15 +82,16 @@ impl<'a> Merge<'a> {
     }
 
     fn push_points(&mut self) {
+        if self.trial.points.is_empty() {
+            return;
+        }
         let latest: HashSet<&Metric> = self.remote.metrics.iter().copied().collect();
-        let mut pushed: BTreeMap<&str, &Metric> = BTreeMap::new();
         for point in &self.trial.points {
             if self.agreed(&point.key) != Some(point) && !latest.contains(point) {
                 self.plan.push.points.push(point.clone());
             }
         }
-        pushed.extend(self.latest_of_ours());
-        for (key, point) in pushed {
+        for (key, point) in self.latest_of_ours() {
             let known = self.plan.base.metrics.get(key);
             if known.is_none_or(|known| rank(known) < rank(point)) {
                 self.agree_on(METRICS, key, Some(point));

@@ -1,10 +1,8 @@
 //! Tags. Those under `mlflow.` belong to the server, and those that hold params beside a run's own
 //! are not the trial's either.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::base::TAGS;
-use super::change::{Changed, changed_by};
+use super::change::{Changed, by_key, changed_by};
 use super::value::same_tag;
 use super::{Merge, Winner};
 use crate::model::Tag;
@@ -14,22 +12,24 @@ const RESERVED: &str = "mlflow.";
 
 impl Merge<'_> {
     pub(super) fn tags(&mut self) {
-        let empty = BTreeMap::new();
-        let remote = self.remote.tags.unwrap_or(&empty);
-        let known = self.base.map_or(&empty, |base| &base.tags);
-        let sides = [&self.trial.tags, remote, known];
-        let keys: BTreeSet<&String> = sides.into_iter().flat_map(BTreeMap::keys).collect();
-        for key in keys {
+        let sides = [&self.trial.tags, self.remote.tags, self.known_tags()];
+        for (key, [ours, theirs, known]) in by_key(sides) {
             if !key.starts_with(RESERVED) && !self.policy.is_param_tag(key) {
-                self.tag(key, remote.get(key));
+                self.tag(key, ours, theirs, known);
             }
         }
     }
 
-    fn tag(&mut self, key: &str, theirs: Option<&String>) {
-        let ours = self.trial.tags.get(key);
-        let base = self.base.map(|base| base.tags.get(key));
+    fn tag(
+        &mut self,
+        key: &str,
+        ours: Option<&String>,
+        theirs: Option<&String>,
+        known: Option<&String>,
+    ) {
+        let base = self.base.map(|_| known);
         match changed_by(|one, two| same_tag(one, two), ours, base, theirs) {
+            Changed::Neither if known == ours => {}
             Changed::Neither => self.agree_on(TAGS, key, ours),
             Changed::There => self.pull_tag(key, theirs),
             Changed::Here => self.push_tag(key, ours),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use mlflow_core::ErrorKind;
 use mlflow_core::api::{CreateRun, RunUpdate, SearchExperiments, SearchRuns};
-use mlflow_core::batch::Batch;
 use mlflow_core::client::{Client, ClientConfig, RequestCounts, SessionOptions};
 use mlflow_core::model::{
     Experiment, LifecycleStage, Metric, MetricValue, Param, Run, RunStatus, Tag, ViewType,
@@ -321,12 +320,10 @@ async fn runs_are_changed() {
     client.log_param(RUN, &param).await.unwrap();
     client.set_tag(RUN, &tag("team", "a")).await.unwrap();
     client.delete_tag(RUN, "team").await.unwrap();
-    let batch = Batch {
-        metrics: vec![metric("loss", 1.0, 12, 3), metric("loss", f64::NAN, 13, 4)],
-        params: vec![param],
-        tags: vec![tag("team", "\"ü\"")],
-    };
-    client.log_batch(RUN, &batch).await.unwrap();
+    let metrics = [metric("loss", 1.0, 12, 3), metric("loss", f64::NAN, 13, 4)];
+    let tags = [tag("team", "\"ü\"")];
+    let logged = client.log_entities(RUN, &[param], &tags, &metrics).await;
+    logged.unwrap();
 
     let sent: Vec<_> = server
         .finish()
@@ -424,13 +421,7 @@ async fn what_the_server_would_refuse_is_not_sent() {
         client.create_run(&CreateRun::default()).await.unwrap_err(),
         client.get_metric_history(RUN, "").await.unwrap_err(),
         client
-            .log_batch(
-                RUN,
-                &Batch {
-                    tags: vec![tag("a", &"v".repeat(8001))],
-                    ..Batch::default()
-                },
-            )
+            .log_entities(RUN, &[], &[tag("a", &"v".repeat(8001))], &[])
             .await
             .unwrap_err(),
     ];

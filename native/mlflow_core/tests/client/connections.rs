@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use mlflow_core::ErrorKind;
-use mlflow_core::batch::Batch;
 use mlflow_core::client::{Client, ClientConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -24,7 +23,7 @@ fn calls_can_be_spawned() {
     let client = Client::new(ClientConfig::default()).unwrap();
     is_send(client.create_experiment("trials", None, &[]));
     is_send(client.get_metric_history(RUN, "loss"));
-    is_send(client.log_batch(RUN, &Batch::default()));
+    is_send(client.log_entities(RUN, &[], &[], &[]));
 }
 
 #[tokio::test]

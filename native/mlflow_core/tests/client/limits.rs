@@ -34,7 +34,7 @@ fn params(count: usize, value: &str) -> Vec<Param> {
 
 async fn log(client: &Client, metrics: i64) -> mlflow_core::Result<()> {
     let points = points(metrics);
-    client.log_entities(RUN, vec![], vec![], points).await
+    client.log_entities(RUN, &[], &[], &points).await
 }
 
 fn count(request: &Received, kind: &str) -> usize {
@@ -145,7 +145,7 @@ async fn a_body_that_is_too_large_is_cut_by_its_bytes() {
         let client = client(&server);
         let large = params(90, &"x".repeat(5000));
         client
-            .log_entities(RUN, large, vec![], vec![])
+            .log_entities(RUN, &large, &[], &[])
             .await
             .unwrap();
         let limits = client.limits().batch;
@@ -238,7 +238,7 @@ async fn nothing_is_sent_of_what_holds_something_no_server_takes() {
     let mut points = points(2000);
     points[1500].key = String::new();
     let logging = client(&server);
-    let error = logging.log_entities(RUN, vec![], vec![], points).await;
+    let error = logging.log_entities(RUN, &[], &[], &points).await;
     assert_eq!(error.unwrap_err().kind, ErrorKind::Invalid);
     server.finish();
 }
