@@ -159,11 +159,7 @@ fn outbox_open(path: &str, options: OptionsTerm) -> NifResult<ResourceArc<OpenOu
 }
 
 #[rustler::nif(schedule = "DirtyIo")]
-fn outbox_log(
-    outbox: ResourceArc<OpenOutbox>,
-    key: &str,
-    identity: Json,
-) -> NifResult<LogTerm> {
+fn outbox_log(outbox: ResourceArc<OpenOutbox>, key: &str, identity: Json) -> NifResult<LogTerm> {
     let handle = outbox.outbox.log(key, &identity.0.to_string())?;
     Ok(handle.into())
 }

@@ -62,11 +62,7 @@ async fn next(log: &LogHandle) -> Result<Option<Chunk>, Error> {
     blocking(move || log.next(ENTRIES)).await
 }
 
-async fn acknowledge(
-    log: &LogHandle,
-    chunk: Chunk,
-    rejected: Vec<Rejected>,
-) -> Result<(), Error> {
+async fn acknowledge(log: &LogHandle, chunk: Chunk, rejected: Vec<Rejected>) -> Result<(), Error> {
     let log = log.clone();
     blocking(move || log.acknowledge(&chunk, &rejected)).await
 }
