@@ -90,6 +90,30 @@ defmodule MLflow.OutboxTest do
       assert length(ScriptedServer.requests(server, "runs/log-batch")) < 50
     end
 
+    test "for its key costs a few requests, however often it was logged" do
+      refuse = fn request ->
+        if Enum.any?(request.json["metrics"], &(&1["key"] == "acc@5")),
+          do: ScriptedServer.error(400, "INVALID_PARAMETER_VALUE", "no such name: acc@5"),
+          else: :pass
+      end
+
+      {name, server, tracking} = start(%{"runs/log-batch" => refuse})
+      logger = logger!(name, id: "mine")
+
+      for step <- 1..250,
+          do: :ok = RunLogger.log(logger, [a: 1, b: 2, c: 3] ++ [{"acc@5", 4}], step: step)
+
+      assert_error(:invalid, RunLogger.flush(logger))
+      [run] = Tracking.runs(tracking)
+      assert length(run["points"]) == 750
+      assert {:ok, rejected} = Outbox.rejected("mine", name: name)
+
+      assert for(%{entry: {:metric, "acc@5", 4.0, step, _}} <- rejected, do: step) ==
+               Enum.to_list(1..250)
+
+      assert length(ScriptedServer.requests(server, "runs/log-batch")) < 30
+    end
+
     test "stays to be seen after the logger is closed, until it is discarded" do
       {name, _server, tracking} = start(refusing(&(&1["key"] == "bad")))
       logger = logger!(name, id: "mine")

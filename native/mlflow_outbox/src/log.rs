@@ -118,7 +118,7 @@ impl Log {
     pub(crate) fn open(folder: PathBuf, budget: Arc<Budget>) -> Result<Self> {
         let header = Header::read(&folder)?;
         let state = State::open(&folder)?;
-        budget.take_anyway(state.waiting_bytes());
+        budget.take_anyway(state.waiting_bytes() + state.rejected.bytes);
         Ok(Self {
             header,
             folder,
@@ -205,7 +205,9 @@ impl Log {
             return Ok(());
         }
         if !rejected.is_empty() {
+            let before = state.rejected.bytes;
             state.rejected.add(rejected)?;
+            self.budget.take_anyway(state.rejected.bytes - before);
         }
         for damage in &chunk.damage {
             keep_damaged(&self.folder, damage)?;
@@ -292,6 +294,7 @@ impl Log {
         let end = state.end();
         let discarded = self.advance(&mut state, end)?;
         self.remove_all(&discarded);
+        self.budget.give_back(state.rejected.bytes);
         state.rejected.forget();
         for path in damaged_files(&self.folder)? {
             fs::remove_file(&path).at(&path)?;
