@@ -153,10 +153,13 @@ defmodule MLflow.Outbox.Courier do
   end
 
   defp work(state) do
-    if waiting(state) == 0 and state.logger == nil and state.task == nil,
+    if state.logger == nil and state.task == nil and done?(progress(state)),
       do: retire(state),
       else: {:noreply, deliver(state)}
   end
+
+  defp done?(progress),
+    do: progress.delivered == progress.logged and progress.rejected == 0 and progress.lost == 0
 
   # Nobody logs here any more and nothing waits. A logger that opens the log in this very moment
   # finds it with a new courier, which takes over the name.
@@ -287,8 +290,9 @@ defmodule MLflow.Outbox.Courier do
   defp logger_gone(state, reason) do
     with %{"kind" => "own", "on_exit" => "auto"} <- state.log.identity,
          %{ended: false} = info <- Native.log_info(state.log.log),
-         {status, end_time} <- ending(reason, state.log.identity, info) do
-      Native.log_status(state.log.log, status, end_time)
+         {status, end_time} <- ending(reason, state.log.identity, info),
+         {:error, error} <- Native.log_status(state.log.log, status, end_time) do
+      Logger.warning("the end of #{describe(state)} is not kept: #{Exception.message(error)}")
     end
 
     %{state | logger: nil, monitor: nil, wanted: progress(state).logged}

@@ -50,17 +50,16 @@ defmodule MLflow.Outbox.Keeper do
 
   @impl true
   def handle_continue(:recover, state) do
-    if left_over?(state.config) do
-      case open(state) do
-        {:ok, state} ->
-          {:noreply, state}
-
-        {:error, error} ->
-          Logger.error("MLflow's outbox could not be opened: #{Exception.message(error)}")
-          {:noreply, state}
-      end
-    else
+    with true <- left_over?(state.config),
+         {:ok, state} <- open(state) do
       {:noreply, state}
+    else
+      false ->
+        {:noreply, state}
+
+      {:error, error} ->
+        Logger.error("MLflow's outbox could not be opened: #{Exception.message(error)}")
+        {:noreply, state}
     end
   end
 
@@ -69,7 +68,7 @@ defmodule MLflow.Outbox.Keeper do
     with {:ok, state} <- open(state),
          {:ok, log} <- Native.outbox_log(state.outbox, key, identity) do
       state = ensure_courier(log, state)
-      Courier.attach(state.running[log.id].pid, logger)
+      with %{pid: courier} <- state.running[log.id], do: Courier.attach(courier, logger)
       {:reply, {:ok, log}, state}
     else
       {:error, error} -> {:reply, {:error, error}, state}
@@ -77,7 +76,11 @@ defmodule MLflow.Outbox.Keeper do
   end
 
   def handle_call(:logs, _from, %{outbox: nil} = state), do: {:reply, {:ok, []}, state}
-  def handle_call(:logs, _from, state), do: {:reply, Native.outbox_logs(state.outbox), state}
+
+  def handle_call(:logs, _from, state) do
+    {answer, state} = take_stock(state)
+    {:reply, answer, state}
+  end
 
   def handle_call({:remove, log}, _from, state) do
     # A logger registers before it asks for its log, so none can come in between.
@@ -89,7 +92,10 @@ defmodule MLflow.Outbox.Keeper do
 
   @impl true
   def handle_info(:adopt, state) do
-    {:noreply, take_stock(state)}
+    Process.send_after(self(), :adopt, @adopt_every)
+    {answer, state} = take_stock(state)
+    with {:error, error} <- answer, do: Logger.warning("MLflow: #{Exception.message(error)}")
+    {:noreply, state}
   end
 
   def handle_info({:DOWN, monitor, :process, _pid, _reason}, state) do
@@ -125,22 +131,21 @@ defmodule MLflow.Outbox.Keeper do
     }
 
     with {:ok, folder} <- folder(config),
-         {:ok, outbox} <- Native.outbox_open(folder, options),
-         do: {:ok, take_stock(%{state | outbox: outbox})}
+         {:ok, outbox} <- Native.outbox_open(folder, options) do
+      Process.send_after(self(), :adopt, @adopt_every)
+      {_logs, state} = take_stock(%{state | outbox: outbox})
+      {:ok, state}
+    end
   end
 
   defp open(state), do: {:ok, state}
 
+  # Every log there is has a courier from here on, those of processes that have died included.
   defp take_stock(state) do
-    Process.send_after(self(), :adopt, @adopt_every)
-
-    case Native.outbox_logs(state.outbox) do
-      {:ok, logs} ->
-        logs |> Enum.reduce(state, &ensure_courier/2) |> tell_unreadable()
-
-      {:error, error} ->
-        Logger.warning("MLflow's outbox: #{Exception.message(error)}")
-        state
+    with {:ok, logs} = answer <- Native.outbox_logs(state.outbox) do
+      {answer, logs |> Enum.reduce(state, &ensure_courier/2) |> tell_unreadable()}
+    else
+      error -> {error, state}
     end
   end
 

@@ -48,7 +48,7 @@ defmodule MLflow.RunLogger.Holder do
     with :ok <- register(name, key),
          {:ok, log} <- Keeper.open_log(name, key, identity, self()),
          :ok <- begin(log, opts[:params] || []),
-         {:ok, _} <- Registry.register(MLflow.Registry, {RunLogger, self()}, {name, log}) do
+         {:ok, _} <- Registry.register(MLflow.Registry, {RunLogger, self()}, {name, slim(log)}) do
       {:ok, log}
     else
       {:error, error} ->
@@ -74,6 +74,9 @@ defmodule MLflow.RunLogger.Holder do
   def handle_info({:EXIT, _pid, :normal}, log), do: {:noreply, log}
   def handle_info({:EXIT, _pid, reason}, log), do: {:stop, reason, log}
   def handle_info(_other, log), do: {:noreply, log}
+
+  # What every call to log copies.
+  defp slim(log), do: Map.update!(log, :identity, &Map.take(&1, ["kind", "id"]))
 
   defp register(name, key) do
     case Registry.register(MLflow.Registry, {RunLogger, name, key}, nil) do

@@ -51,7 +51,7 @@ impl Budget {
 
 fn overloaded(used: u64, limit: u64) -> OutboxError {
     let message = format!(
-        "{used} bytes wait to be delivered and outbox_limit is {limit}: bring the MLflow server \
+        "{used} bytes wait in the outbox and outbox_limit is {limit}: bring the MLflow server \
          back, log less often, or raise outbox_limit; nothing of this call was written"
     );
     OutboxError::new(ErrorKind::Overloaded, message)

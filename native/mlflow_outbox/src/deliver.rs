@@ -1,5 +1,7 @@
 //! Brings what waits in a log to its run.
 
+use std::collections::BTreeSet;
+
 use mlflow_core::api::RunUpdate;
 use mlflow_core::client::Client;
 use mlflow_core::model::LifecycleStage;
@@ -18,6 +20,9 @@ const OPERATION: &str = "outbox";
 const ENTRIES: usize = 1000;
 /// After so many chunks others get their turn.
 const CHUNKS: usize = 20;
+
+/// An entry and its number in the log.
+type Numbered = (u64, Entry);
 
 /// How far a delivery got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,30 +87,27 @@ async fn send_chunk(client: &Client, run_id: &str, chunk: &Chunk) -> Result<Vec<
         Some((last @ (_, Entry::Status { .. }), entities)) => (entities, Some(last)),
         _ => (&chunk.entries[..], None),
     };
-    let mut refused = match log_entities(client, run_id, entities).await {
+    let entities: Vec<_> = entities.iter().collect();
+    let mut refused = match log_entities(client, run_id, &entities).await {
         Err(error) if error.kind == ErrorKind::Invalid => {
             check_active(client, run_id).await?;
             isolate(client, run_id, entities, error).await?
         }
         outcome => outcome.map(|()| Vec::new())?,
     };
-    if let Some((number, entry)) = status
-        && let Err(error) = update(client, run_id, entry).await
+    if let Some(status) = status
+        && let Err(error) = update(client, run_id, &status.1).await
     {
         if error.kind != ErrorKind::Invalid {
             return Err(error);
         }
         check_active(client, run_id).await?;
-        refused.push(reject(*number, entry, error));
+        refused.push(reject(status, &error));
     }
     Ok(refused)
 }
 
-async fn log_entities(
-    client: &Client,
-    run_id: &str,
-    entities: &[(u64, Entry)],
-) -> Result<(), Error> {
+async fn log_entities(client: &Client, run_id: &str, entities: &[&Numbered]) -> Result<(), Error> {
     let (mut params, mut tags, mut metrics) = (Vec::new(), Vec::new(), Vec::new());
     for (_, entity) in entities {
         match entity.clone() {
@@ -142,38 +144,101 @@ async fn check_active(client: &Client, run_id: &str) -> Result<(), Error> {
     Err(Error::new(ErrorKind::NotFound, OPERATION, message))
 }
 
-/// Sends in halves what was refused as a whole, until what is refused stands alone. All of it goes
-/// in its order: of a tag's values the last one counts, of a param's the first.
+/// Sends in parts what was refused as a whole, until what is refused stands alone. What has one key
+/// stays in its order: of a tag's values the last one counts, of a param's the first.
 async fn isolate(
     client: &Client,
     run_id: &str,
-    entities: &[(u64, Entry)],
+    entities: Vec<&Numbered>,
     error: Error,
 ) -> Result<Vec<Rejected>, Error> {
     let mut rejected = Vec::new();
     let mut parts = vec![(entities, Some(error))];
     while let Some((part, refusal)) = parts.pop() {
         let refusal = match refusal {
-            Some(refusal) => refusal,
-            None => match log_entities(client, run_id, part).await {
-                Err(error) if error.kind == ErrorKind::Invalid => error,
-                Err(error) => return Err(error),
-                Ok(()) => continue,
-            },
+            Some(refusal) => Some(refusal),
+            None => refusal_of(client, run_id, &part).await?,
         };
-        if let [(number, entry)] = part {
-            rejected.push(reject(*number, entry, refusal));
-        } else {
-            let (one, two) = part.split_at(part.len() / 2);
-            parts.extend([(two, None), (one, None)]);
+        let Some(refusal) = refusal else {
+            continue;
+        };
+        match halves(&part) {
+            Halves::None => rejected.extend(part.into_iter().map(|one| reject(one, &refusal))),
+            Halves::OfKeys(one, two) => parts.extend([(two, None), (one, None)]),
+            Halves::OfOneKey(one, two) => {
+                if is_key_refused(client, run_id, &part).await? {
+                    rejected.extend(part.into_iter().map(|one| reject(one, &refusal)));
+                } else {
+                    parts.extend([(two, None), (one, None)]);
+                }
+            }
         }
     }
+    rejected.sort_by_key(|rejected| rejected.number);
     Ok(rejected)
 }
 
-fn reject(number: u64, entry: &Entry, error: Error) -> Rejected {
+enum Halves<'a> {
+    /// It is one entity already.
+    None,
+    /// A bad key is what is refused most, and in most entities at once.
+    OfKeys(Vec<&'a Numbered>, Vec<&'a Numbered>),
+    OfOneKey(Vec<&'a Numbered>, Vec<&'a Numbered>),
+}
+
+fn halves<'a>(part: &[&'a Numbered]) -> Halves<'a> {
+    if part.len() < 2 {
+        return Halves::None;
+    }
+    let keys: BTreeSet<_> = part.iter().map(|(_, entry)| key(entry)).collect();
+    match keys.iter().nth(keys.len() / 2) {
+        Some(middle) if keys.len() > 1 => {
+            let (one, two) = part.iter().partition(|(_, entry)| key(entry) < *middle);
+            Halves::OfKeys(one, two)
+        }
+        _ => {
+            let (one, two) = part.split_at(part.len() / 2);
+            Halves::OfOneKey(one.to_vec(), two.to_vec())
+        }
+    }
+}
+
+fn key(entry: &Entry) -> (u8, &str) {
+    match entry {
+        Entry::Param(param) => (0, &param.key),
+        Entry::Tag(tag) => (1, &tag.key),
+        Entry::Metric(metric) => (2, &metric.key),
+        Entry::Status { .. } => (3, ""),
+    }
+}
+
+/// Whether it is the key of these that the server will not have, whatever comes with it: then it
+/// says of the first one and of the last one alone the very same.
+async fn is_key_refused(client: &Client, run_id: &str, part: &[&Numbered]) -> Result<bool, Error> {
+    let (Some(first), Some(last)) = (part.first(), part.last()) else {
+        return Ok(false);
+    };
+    let Some(of_first) = refusal_of(client, run_id, &[first]).await? else {
+        return Ok(false);
+    };
+    let of_last = refusal_of(client, run_id, &[last]).await?;
+    Ok(of_last.is_some_and(|of_last| of_last.message == of_first.message))
+}
+
+async fn refusal_of(
+    client: &Client,
+    run_id: &str,
+    part: &[&Numbered],
+) -> Result<Option<Error>, Error> {
+    match log_entities(client, run_id, part).await {
+        Err(error) if error.kind == ErrorKind::Invalid => Ok(Some(error)),
+        outcome => outcome.map(|()| None),
+    }
+}
+
+fn reject((number, entry): &Numbered, error: &Error) -> Rejected {
     Rejected {
-        number,
+        number: *number,
         at: files::now(),
         kind: error.kind.name().to_owned(),
         message: error.to_string(),

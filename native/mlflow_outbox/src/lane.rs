@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use crate::error::{At, ErrorKind, OutboxError, Result as OutboxResult};
+use crate::error::{At, ErrorKind, OutboxError, Result};
+
+/// How often 10 ms are waited for a lock of our own.
+const PATIENCE: u32 = 5;
 
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -19,9 +22,9 @@ pub(crate) struct Lane {
 
 impl Lane {
     /// The first lane that is free, created where there is none.
-    pub fn first_free(root: &Path) -> OutboxResult<Self> {
+    pub fn first_free(root: &Path) -> Result<Self> {
         for number in 1..=u32::MAX {
-            if let Some(lane) = Self::take(root, number)? {
+            if let Some(lane) = Self::take(root, number, PATIENCE)? {
                 return Ok(lane);
             }
         }
@@ -29,7 +32,7 @@ impl Lane {
     }
 
     /// Those that exist, that are not among `held`, and whose holders are gone.
-    pub fn abandoned(root: &Path, held: &[Self]) -> OutboxResult<Vec<Self>> {
+    pub fn abandoned(root: &Path, held: &[Self]) -> Result<Vec<Self>> {
         let mut lanes = Vec::new();
         for folder in fs::read_dir(root).at(root)? {
             let name = folder.at(root)?.file_name();
@@ -37,14 +40,14 @@ impl Lane {
             if let Some(number) = number
                 && !held.iter().any(|lane| lane.number == number)
             {
-                lanes.extend(Self::take(root, number)?);
+                lanes.extend(Self::take(root, number, 0)?);
             }
         }
         Ok(lanes)
     }
 
     /// `None` while somebody else holds it.
-    fn take(root: &Path, number: u32) -> OutboxResult<Option<Self>> {
+    fn take(root: &Path, number: u32, patience: u32) -> Result<Option<Self>> {
         let folder = root.join(number.to_string());
         fs::create_dir_all(&folder).at(&folder)?;
         let path = folder.join("lock");
@@ -55,7 +58,7 @@ impl Lane {
             .truncate(false)
             .open(&path)
             .at(&path)?;
-        match try_lock(&lock) {
+        match try_lock(&lock, patience) {
             Ok(()) => Ok(Some(Self {
                 number,
                 folder,
@@ -75,8 +78,8 @@ impl Lane {
 
 /// A process that is being started inherits every lock for the moment until it becomes another
 /// program, and so holds for a moment what its parent has given up.
-fn try_lock(lock: &File) -> Result<(), TryLockError> {
-    for _ in 0..5 {
+fn try_lock(lock: &File, patience: u32) -> std::result::Result<(), TryLockError> {
+    for _ in 0..patience {
         match lock.try_lock() {
             Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(10)),
             outcome => return outcome,
@@ -85,7 +88,7 @@ fn try_lock(lock: &File) -> Result<(), TryLockError> {
     lock.try_lock()
 }
 
-fn unreachable_lanes(root: &Path) -> OutboxResult<Lane> {
+fn unreachable_lanes(root: &Path) -> Result<Lane> {
     let message = format!("every lane of {} is taken", root.display());
     Err(OutboxError::new(ErrorKind::Io, message))
 }

@@ -118,7 +118,7 @@ impl Log {
     pub(crate) fn open(folder: PathBuf, budget: Arc<Budget>) -> Result<Self> {
         let header = Header::read(&folder)?;
         let state = State::open(&folder)?;
-        budget.take_anyway(state.waiting_bytes());
+        budget.take_anyway(state.waiting_bytes() + state.rejected.bytes);
         Ok(Self {
             header,
             folder,
@@ -205,21 +205,33 @@ impl Log {
             return Ok(());
         }
         if !rejected.is_empty() {
+            let before = state.rejected.bytes;
             state.rejected.add(rejected)?;
+            self.budget.take_anyway(state.rejected.bytes - before);
         }
         for damage in &chunk.damage {
             keep_damaged(&self.folder, damage)?;
             state.lost += damage.lost;
         }
-        self.advance(&mut state, chunk.end)
+        let delivered = self.advance(&mut state, chunk.end);
+        // Nobody who logs waits for files to be deleted.
+        drop(state);
+        delivered.map(|segments| self.remove_all(&segments))
     }
 
-    fn advance(&self, state: &mut State, to: Position) -> Result<()> {
+    /// Answers the segments that are of no more use.
+    fn advance(&self, state: &mut State, to: Position) -> Result<Vec<Segment>> {
         let before = state.waiting_bytes();
-        let moved = state.advance(&self.folder, to);
+        let delivered = state.advance(&self.folder, to);
         self.budget
             .give_back(before.saturating_sub(state.waiting_bytes()));
-        moved
+        delivered
+    }
+
+    fn remove_all(&self, segments: &[Segment]) {
+        for segment in segments {
+            segment.remove(&self.folder);
+        }
     }
 
     pub fn progress(&self) -> Progress {
@@ -264,12 +276,8 @@ impl Log {
 
     /// Remembers which run this goes to.
     pub fn keep_run_id(&self, run_id: &str) -> Result<()> {
-        let mut state = self.state();
-        if state.removed {
-            return Err(OutboxError::closed());
-        }
         files::replace(&self.folder.join(RUN_FILE), run_id.as_bytes())?;
-        state.run_id = Some(run_id.to_owned());
+        self.state().run_id = Some(run_id.to_owned());
         Ok(())
     }
 
@@ -284,7 +292,9 @@ impl Log {
             return Ok(());
         }
         let end = state.end();
-        self.advance(&mut state, end)?;
+        let discarded = self.advance(&mut state, end)?;
+        self.remove_all(&discarded);
+        self.budget.give_back(state.rejected.bytes);
         state.rejected.forget();
         for path in damaged_files(&self.folder)? {
             fs::remove_file(&path).at(&path)?;
@@ -382,9 +392,12 @@ impl State {
             state.next = next;
             state.ended = true;
             state.rotate(folder)?;
-            state.advance(folder, state.end())?;
+            state.cursor = state.end();
+            state.cursor_file.write(&state.cursor)?;
         }
-        state.drop_delivered(folder);
+        for segment in state.take_delivered() {
+            segment.remove(folder);
+        }
         Ok(state)
     }
 
@@ -455,7 +468,8 @@ impl State {
         Ok(())
     }
 
-    fn advance(&mut self, folder: &Path, to: Position) -> Result<()> {
+    /// Answers the segments that are of no more use.
+    fn advance(&mut self, folder: &Path, to: Position) -> Result<Vec<Segment>> {
         self.cursor = to;
         let empty = to == self.end();
         // The end of a run stays, so that it is known after a restart.
@@ -464,8 +478,7 @@ impl State {
         }
         self.enter_next_segment();
         self.cursor_file.write(&self.cursor)?;
-        self.drop_delivered(folder);
-        Ok(())
+        Ok(self.take_delivered())
     }
 
     /// The end of a segment is the beginning of the next one.
@@ -485,13 +498,14 @@ impl State {
         }
     }
 
-    fn drop_delivered(&mut self, folder: &Path) {
-        while let Some(oldest) = self.segments.front()
-            && oldest.first < self.cursor.segment
-        {
-            oldest.remove(folder);
-            self.segments.pop_front();
-        }
+    fn take_delivered(&mut self) -> Vec<Segment> {
+        let cursor = self.cursor.segment;
+        let delivered = self
+            .segments
+            .iter()
+            .take_while(|segment| segment.first < cursor);
+        let count = delivered.count();
+        self.segments.drain(..count).collect()
     }
 
     /// Files to flush, and whether the folder has new ones.

@@ -27,6 +27,7 @@ pub struct Rejected {
 pub(crate) struct RejectedFile {
     path: PathBuf,
     pub count: u64,
+    pub bytes: u64,
     /// A chunk that is sent again after a crash has its entries refused again.
     last: Option<u64>,
 }
@@ -36,9 +37,11 @@ impl RejectedFile {
         let mut file = Self {
             path: folder.join("rejected"),
             count: 0,
+            bytes: 0,
             last: None,
         };
         let entries = file.read()?;
+        file.bytes = fs::metadata(&file.path).map_or(0, |metadata| metadata.len());
         file.count = entries.len() as u64;
         file.last = entries.last().map(|rejected| rejected.number);
         Ok(file)
@@ -70,11 +73,14 @@ impl RejectedFile {
         let mut options = OpenOptions::new();
         let file = options.create(true).append(true).open(&self.path);
         file.and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_data()))
-            .at(&self.path)
+            .at(&self.path)?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
     }
 
     pub fn forget(&mut self) {
         let _ = fs::remove_file(&self.path);
+        self.bytes = 0;
         self.count = 0;
     }
 }
