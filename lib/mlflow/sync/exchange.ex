@@ -68,12 +68,20 @@ defmodule MLflow.Sync.Exchange do
     (longest - (Metric.now() - since)) |> max(0) |> min(longest)
   end
 
+  @trial ~w(id name status start_time end_time version params tags points)a
+
   defp carry_out(instance, trial, record, target, direction) do
+    %{config: config} = instance
+    tag = Config.trial_tag(config)
+
     order = %{
       direction: direction,
-      trial:
-        Map.take(trial, [:id, :name, :status, :start_time, :end_time, :params, :tags, :points]),
+      trial: trial |> Map.take(@trial) |> Map.put(:artifact_uri, nil),
       base: record && record.base,
+      policy: config.policy,
+      param_tag_prefix: config.tag_prefix <> "_param.",
+      history: :none,
+      tag: {tag, Map.get(trial.tags, tag, trial.id)},
       target: target
     }
 

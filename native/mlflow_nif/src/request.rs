@@ -7,8 +7,8 @@ use rustler::{Encoder, NifTaggedEnum};
 
 use crate::reply::{Answer, answer, done};
 use crate::terms::{
-    BatchTerm, CreateRunTerm, ExperimentTerm, MetricTerm, OrderTerm, PointTerm, ReportTerm,
-    RunTerm, RunUpdateTerm, SearchTerm, from_point, tags,
+    BatchTerm, CreateRunTerm, ExperimentTerm, MetricTerm, OrderTerm, PointTerm, PreviewTerm,
+    ReportTerm, RunTerm, RunUpdateTerm, SearchTerm, from_point, points, tags,
 };
 
 #[derive(NifTaggedEnum)]
@@ -36,7 +36,9 @@ pub enum Request {
     GetMetricHistory(String, String),
     Health,
     Version,
+    History(String, Vec<String>),
     Sync(Box<OrderTerm>),
+    Plan(Box<OrderTerm>),
 }
 
 impl Request {
@@ -88,6 +90,14 @@ impl Request {
             }
             Self::Health => done(client.health().await),
             Self::Version => answer(client.version().await),
+            Self::History(id, keys) => {
+                let history = client.get_metric_histories(&id, keys).await;
+                answer(history.map(points))
+            }
+            Self::Plan(order) => {
+                let preview = sync::preview(client, (*order).into()).await;
+                answer(preview.map(PreviewTerm::from))
+            }
             Self::Sync(order) => {
                 let report = sync::carry_out(client, (*order).into()).await;
                 answer::<_, mlflow_core::Error>(Ok(ReportTerm::from(report)))

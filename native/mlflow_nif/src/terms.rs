@@ -18,9 +18,9 @@ pub use error::ErrorTerm;
 pub use experiment::{ExperimentTerm, SearchTerm};
 pub use json::Json;
 pub use map::{MetricMap, StringMap};
-pub use metric::{MetricTerm, MetricValueTerm, PointTerm, from_point};
+pub use metric::{MetricTerm, MetricValueTerm, PointTerm, from_point, points};
 pub use run::{CreateRunTerm, RunTerm, RunUpdateTerm};
-pub use sync::{OrderTerm, ReportTerm};
+pub use sync::{OrderTerm, PreviewTerm, ReportTerm};
 
 mod atoms {
     rustler::atoms! {
