@@ -137,6 +137,10 @@ defmodule MLflow.Store do
   @doc "Keeps the error of a failed sync beside the trial's run record."
   @callback put_sync_error(Instance.t(), Trial.t(), Error.t()) :: ok
 
+  @doc "The record of a trial's run, or of the claim to create it."
+  @callback fetch_run_by_trial(Instance.t(), trial_id :: String.t()) ::
+              result(RunRecord.t() | nil)
+
   @doc "Parts a trial from its run, so that its next sync creates a new one."
   @callback unlink_run(Instance.t(), Trial.t()) :: ok
 

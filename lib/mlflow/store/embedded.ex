@@ -143,6 +143,10 @@ defmodule MLflow.Store.Embedded do
   end
 
   @impl true
+  def fetch_run_by_trial(instance, trial_id),
+    do: find(instance, "mlflow_runs", "model_trial_id", trial_id)
+
+  @impl true
   def unlink_run(instance, %Trial{id: id}), do: call(instance, {:unlink_run, id})
 
   @impl true

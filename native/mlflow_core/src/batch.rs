@@ -134,18 +134,6 @@ impl<'a> Batches<'a> {
     }
 }
 
-/// Cuts all of the entities by the same limits.
-pub fn batches(
-    run_id: &str,
-    params: &[Param],
-    tags: &[Tag],
-    metrics: &[Metric],
-    limits: &BatchLimits,
-) -> Result<Vec<Batch>> {
-    let mut rest = Batches::new(run_id, params, tags, metrics)?;
-    std::iter::from_fn(|| rest.next_batch(limits).transpose()).collect()
-}
-
 /// The entities of a kind, in their order, and how many of them are in a batch.
 struct Queue<'a, T> {
     entities: Vec<&'a T>,

@@ -11,8 +11,8 @@ use crate::outbox::{DeliveredTerm, OpenLog};
 use crate::reply::{Answer, answer, done};
 use crate::survey::survey;
 use crate::terms::{
-    BatchTerm, CreateRunTerm, ExperimentTerm, MetricTerm, OrderTerm, PointTerm, ReportTerm,
-    RunTerm, RunUpdateTerm, SearchTerm, from_point, tags,
+    BatchTerm, CreateRunTerm, ExperimentTerm, MetricTerm, OrderTerm, PointTerm, PreviewTerm,
+    ReportTerm, RunTerm, RunUpdateTerm, SearchTerm, from_point, points, tags,
 };
 
 #[derive(NifTaggedEnum)]
@@ -42,7 +42,9 @@ pub enum Request {
     Health,
     Version,
     ServerClock,
+    History(String, Vec<String>),
     Sync(Box<OrderTerm>),
+    Plan(Box<OrderTerm>),
     Deliver(ResourceArc<OpenLog>, String),
 }
 
@@ -100,6 +102,14 @@ impl Request {
             Self::Health => done(client.health().await),
             Self::Version => answer(client.version().await),
             Self::ServerClock => answer(client.server_clock().await.map(|time| time.map(unix_ms))),
+            Self::History(id, keys) => {
+                let history = client.get_metric_histories(&id, keys).await;
+                answer(history.map(points))
+            }
+            Self::Plan(order) => {
+                let preview = sync::preview(client, (*order).into()).await;
+                answer(preview.map(PreviewTerm::from))
+            }
             Self::Sync(order) => {
                 let report = sync::carry_out(client, (*order).into()).await;
                 answer::<_, mlflow_core::Error>(Ok(ReportTerm::from(report)))

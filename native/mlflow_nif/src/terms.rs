@@ -21,10 +21,10 @@ pub use experiment::{ExperimentTerm, SearchTerm};
 pub use json::Json;
 pub use limits::LimitsTerm;
 pub use map::{MetricMap, StringMap};
-pub use metric::{MetricTerm, MetricValueTerm, PointTerm, from_point};
+pub use metric::{MetricTerm, MetricValueTerm, PointTerm, from_point, points};
 pub use row::RowEncoder;
 pub use run::{CreateRunTerm, RunTerm, RunUpdateTerm, StatusTerm};
-pub use sync::{OrderTerm, ReportTerm};
+pub use sync::{OrderTerm, PreviewTerm, ReportTerm};
 
 mod atoms {
     rustler::atoms! {

@@ -109,7 +109,7 @@ defmodule MLflow.Store.EmbeddedTest do
       assert :ok = Embedded.put_sync_error(instance, trial, failure)
 
       assert {:ok, %{sync_error: %{"kind" => "connect", "retryable" => true}}} =
-               Embedded.find(instance, "mlflow_runs", "model_trial_id", trial.id)
+               Embedded.fetch_run_by_trial(instance, trial.id)
 
       {:ok, record} =
         Embedded.put_run(instance, %{mlflow_run_id: @run_id, model_trial_id: trial.id})

@@ -78,8 +78,18 @@ impl Sent {
     }
 }
 
+fn batches(
+    params: &[Param],
+    tags: &[Tag],
+    metrics: &[Metric],
+    limits: &BatchLimits,
+) -> Result<Vec<Batch>> {
+    let mut rest = Batches::new(RUN, params, tags, metrics)?;
+    std::iter::from_fn(|| rest.next_batch(limits).transpose()).collect()
+}
+
 fn cut(params: &[Param], tags: &[Tag], metrics: &[Metric], limits: &BatchLimits) -> Vec<Batch> {
-    batches(RUN, params, tags, metrics, limits).unwrap()
+    batches(params, tags, metrics, limits).unwrap()
 }
 
 #[test]
@@ -153,7 +163,7 @@ fn what_no_server_takes_is_refused_before_anything_is_cut() {
 #[test]
 fn a_param_with_two_values_is_told_with_both() {
     let params = [param("lr", "0.1"), param("lr", "0.2")];
-    let error = batches(RUN, &params, &[], &[], &BatchLimits::default()).unwrap_err();
+    let error = batches(&params, &[], &[], &BatchLimits::default()).unwrap_err();
     for part in ["\"lr\"", "\"0.1\"", "\"0.2\""] {
         assert!(error.message.contains(part), "{part} in {error}");
     }
@@ -182,7 +192,7 @@ fn what_fits_nowhere_is_refused() {
         ..BatchLimits::default()
     };
     let tags = [tag("big", &"x".repeat(200))];
-    let error = batches(RUN, &params(3), &tags, &points(3), &limits).unwrap_err();
+    let error = batches(&params(3), &tags, &points(3), &limits).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Invalid);
     assert!(error.message.contains("tag \"big\""), "{error}");
 }

@@ -144,10 +144,7 @@ async fn a_body_that_is_too_large_is_cut_by_its_bytes() {
         let server = Server::start([refusal, Reply::done(), Reply::done(), Reply::done()]).await;
         let client = client(&server);
         let large = params(90, &"x".repeat(5000));
-        client
-            .log_entities(RUN, &large, &[], &[])
-            .await
-            .unwrap();
+        client.log_entities(RUN, &large, &[], &[]).await.unwrap();
         let limits = client.limits().batch;
         assert_eq!(limits.entities, 1000);
         assert!((200_000..300_000).contains(&limits.bytes), "{limits:?}");

@@ -67,6 +67,19 @@ async fn of_two_runs_the_oldest_is_adopted_and_the_other_named() {
 }
 
 #[tokio::test]
+async fn of_runs_that_began_at_once_everybody_adopts_the_same() {
+    let later = Run {
+        start_time: Some(2000),
+        ..bare_run("00000000000000000000000000000000")
+    };
+    let twins = [later, bare_run(OTHER_RUN), bare_run(RUN)];
+    let order = order(running_trial(), unknown(our_tag()));
+    let (report, _) = carried_out(order, [found(&twins), Reply::done()]).await;
+    assert_eq!(report.run_id.as_deref(), Some(RUN));
+    assert_eq!(report.duplicates, [OTHER_RUN, &twins[0].run_id]);
+}
+
+#[tokio::test]
 async fn a_run_that_is_found_nowhere_is_created() {
     let trial = running_trial();
     let replies = [found(&[]), created(&trial), Reply::done()];

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::support::Reply;
 use super::{
-    DELETE_TAG, GET, LOG_BATCH, RUN, UPDATE, carried_out, existing, finished_trial, lines, order,
-    pushed, run_of, run_reply, running_trial,
+    CREATE, DELETE_TAG, GET, LOG_BATCH, RUN, UPDATE, carried_out, created, existing,
+    finished_trial, lines, new_run, order, pushed, run_of, run_reply, running_trial,
 };
 
 const NONE: [&str; 0] = [];
@@ -42,6 +42,27 @@ async fn with_a_base_a_push_adds_without_reading() {
     );
     assert_eq!(requests[0].json()["params"], json!([]));
     assert_eq!(report.error, None);
+}
+
+#[tokio::test]
+async fn a_run_does_not_end_before_its_last_points_are_there() {
+    let mut first = order(finished_trial(), new_run());
+    first.is_partial = true;
+    let (report, requests) = carried_out(first, [created(&finished_trial()), Reply::done()]).await;
+    assert_eq!(lines(&requests), [CREATE, LOG_BATCH]);
+    assert_eq!(report.plan.base.status, None);
+
+    let run = Run {
+        status: RunStatus::Running,
+        end_time: None,
+        ..run_of(&finished_trial())
+    };
+    let mut last = order(finished_trial(), existing());
+    last.base = Some(report.plan.base);
+    let (report, requests) = carried_out(last, [run_reply(&run), Reply::done()]).await;
+    assert_eq!(lines(&requests), [GET, UPDATE]);
+    assert_eq!(requests[1].json()["status"], "FINISHED");
+    assert_eq!(report.plan.base.status, Some(RunStatus::Finished));
 }
 
 #[tokio::test]

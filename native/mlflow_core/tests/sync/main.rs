@@ -8,7 +8,11 @@
 
 mod create;
 mod find;
+mod history;
 mod known;
+mod policies;
+mod preview;
+mod supersede;
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 #[path = "../support/mod.rs"]
 mod support;
@@ -20,7 +24,7 @@ use std::time::Duration;
 use mlflow_core::client::{Client, ClientConfig};
 use mlflow_core::diff::{Base, Direction, Policy, diff};
 use mlflow_core::model::{LifecycleStage, Metric, MetricValue, Run, RunStatus, Tag, Trial};
-use mlflow_core::sync::{Order, Report, Target, carry_out};
+use mlflow_core::sync::{History, Order, Report, Target, carry_out};
 use serde_json::{Value, json};
 use support::{Received, Reply, Server};
 
@@ -52,6 +56,9 @@ fn order(trial: Trial, target: Target) -> Order {
         trial,
         base: None,
         policy: Policy::default(),
+        history: History::None,
+        is_partial: false,
+        tag: our_tag(),
         target,
     }
 }

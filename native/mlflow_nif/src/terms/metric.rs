@@ -49,7 +49,11 @@ pub fn from_point((key, value, step, timestamp): PointTerm) -> Metric {
     }
 }
 
-pub fn to_point(metric: Metric) -> PointTerm {
+pub fn points(metrics: Vec<Metric>) -> Vec<PointTerm> {
+    metrics.into_iter().map(to_point).collect()
+}
+
+fn to_point(metric: Metric) -> PointTerm {
     (
         metric.key,
         MetricValueTerm(metric.value.0),

@@ -1,17 +1,21 @@
-//! A sync order on its way down and its report on the way up.
+//! A sync order on its way down, and on the way up what became of it or what would.
 
-use std::collections::BTreeMap;
+mod preview;
+mod report;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlflow_core::diff::{Base, Conflict, Direction, Policy, Pull, Push, Winner};
+use mlflow_core::diff::{Base, Direction, ParamPolicy, Policy, Side};
 use mlflow_core::model::{Run, Tag, Trial};
-use mlflow_core::sync::{Creation, Order, Report, Target};
+use mlflow_core::sync::{History, Order, Target};
 use rustler::{NifMap, NifTaggedEnum, NifUnitEnum};
 
-use super::metric::{from_point, to_point};
+pub use self::preview::PreviewTerm;
+pub use self::report::ReportTerm;
+use super::metric::from_point;
 use super::run::StatusTerm;
-use super::{ErrorTerm, MetricMap, MetricValueTerm, PointTerm, RunTerm, StringMap};
+use super::{PointTerm, RunTerm, StringMap};
 
 #[derive(NifMap)]
 #[rustler(decode)]
@@ -19,6 +23,11 @@ pub struct OrderTerm {
     direction: DirectionTerm,
     trial: TrialTerm,
     base: Option<String>,
+    policy: PolicyTerm,
+    param_tag_prefix: String,
+    history: HistoryTerm,
+    partial: bool,
+    tag: (String, String),
     target: TargetTerm,
 }
 
@@ -31,12 +40,47 @@ enum DirectionTerm {
 
 #[derive(NifMap)]
 #[rustler(decode)]
+struct PolicyTerm {
+    status: SideTerm,
+    times: SideTerm,
+    name: SideTerm,
+    metrics: SideTerm,
+    tags: SideTerm,
+    artifact_uri: SideTerm,
+    params: ParamPolicyTerm,
+}
+
+#[derive(NifUnitEnum)]
+enum SideTerm {
+    Local,
+    Remote,
+    Newest,
+}
+
+#[derive(NifUnitEnum)]
+enum ParamPolicyTerm {
+    KeepRemote,
+    Tag,
+    NewRun,
+}
+
+#[derive(NifUnitEnum)]
+enum HistoryTerm {
+    None,
+    Changed,
+    All,
+}
+
+#[derive(NifMap)]
+#[rustler(decode)]
 struct TrialTerm {
     id: String,
     name: Option<String>,
     status: StatusTerm,
     start_time: Option<i64>,
     end_time: Option<i64>,
+    artifact_uri: Option<String>,
+    version: Option<i64>,
     params: StringMap,
     tags: StringMap,
     points: Vec<PointTerm>,
@@ -53,6 +97,7 @@ enum TargetTerm {
 
 impl From<OrderTerm> for Order {
     fn from(term: OrderTerm) -> Self {
+        let (key, value) = term.tag;
         Self {
             direction: match term.direction {
                 DirectionTerm::Push => Direction::Push,
@@ -61,8 +106,44 @@ impl From<OrderTerm> for Order {
             },
             trial: term.trial.into(),
             base: term.base.as_deref().and_then(Base::from_json).map(Arc::new),
-            policy: Policy::default(),
+            policy: term.policy.with_prefix(term.param_tag_prefix),
+            history: match term.history {
+                HistoryTerm::None => History::None,
+                HistoryTerm::Changed => History::Changed,
+                HistoryTerm::All => History::All,
+            },
+            is_partial: term.partial,
+            tag: Tag { key, value },
             target: term.target.into(),
+        }
+    }
+}
+
+impl PolicyTerm {
+    fn with_prefix(self, param_tag_prefix: String) -> Policy {
+        Policy {
+            status: self.status.into(),
+            times: self.times.into(),
+            name: self.name.into(),
+            metrics: self.metrics.into(),
+            tags: self.tags.into(),
+            artifact_uri: self.artifact_uri.into(),
+            params: match self.params {
+                ParamPolicyTerm::KeepRemote => ParamPolicy::KeepRemote,
+                ParamPolicyTerm::Tag => ParamPolicy::Tag,
+                ParamPolicyTerm::NewRun => ParamPolicy::NewRun,
+            },
+            param_tag_prefix,
+        }
+    }
+}
+
+impl From<SideTerm> for Side {
+    fn from(term: SideTerm) -> Self {
+        match term {
+            SideTerm::Local => Self::Local,
+            SideTerm::Remote => Self::Remote,
+            SideTerm::Newest => Self::Newest,
         }
     }
 }
@@ -75,8 +156,8 @@ impl From<TrialTerm> for Trial {
             status: term.status.0,
             start_time: term.start_time,
             end_time: term.end_time,
-            artifact_uri: None,
-            version: None,
+            artifact_uri: term.artifact_uri,
+            version: term.version,
             params: term.params.0,
             tags: term.tags.0,
             points: term.points.into_iter().map(from_point).collect(),
@@ -95,190 +176,6 @@ impl From<TargetTerm> for Target {
             },
             TargetTerm::Existing(run_id) => Self::Existing { run_id },
             TargetTerm::Read(run) => Self::Read(Box::new(Run::from(*run))),
-        }
-    }
-}
-
-#[derive(NifMap)]
-#[rustler(encode)]
-pub struct ReportTerm {
-    creation: CreationTerm,
-    run_id: Option<String>,
-    run: Option<RunTerm>,
-    duplicates: Vec<String>,
-    base: String,
-    agreed: AgreedTerm,
-    pushed: PushedTerm,
-    pull: PullTerm,
-    conflicts: Vec<ConflictTerm>,
-    reads: u64,
-    writes: u64,
-    error: Option<ErrorTerm>,
-}
-
-#[derive(NifUnitEnum)]
-enum CreationTerm {
-    NotNeeded,
-    Created,
-    Adopted,
-    Refused,
-    Unknown,
-    Unsettled,
-}
-
-/// The base again, readable: what both sides now have.
-#[derive(NifMap)]
-#[rustler(encode)]
-struct AgreedTerm {
-    name: Option<String>,
-    status: Option<StatusTerm>,
-    end_time: Option<i64>,
-    params: StringMap,
-    tags: StringMap,
-    metrics: MetricMap,
-}
-
-/// How much went to the server.
-#[derive(NifMap)]
-#[rustler(encode)]
-struct PushedTerm {
-    params: usize,
-    tags: usize,
-    deleted_tags: Vec<String>,
-    points: usize,
-    updated: bool,
-}
-
-#[derive(NifMap)]
-#[rustler(encode)]
-struct PullTerm {
-    name: Option<String>,
-    status: Option<StatusTerm>,
-    start_time: Option<i64>,
-    end_time: Option<i64>,
-    artifact_uri: Option<String>,
-    params: StringMap,
-    tags: StringMap,
-    deleted_tags: Vec<String>,
-    points: Vec<PointTerm>,
-    metric_values: MetricMap,
-}
-
-#[derive(NifMap)]
-#[rustler(encode)]
-struct ConflictTerm {
-    field: &'static str,
-    key: Option<String>,
-    local: Option<String>,
-    remote: Option<String>,
-    winner: WinnerTerm,
-}
-
-#[derive(NifUnitEnum)]
-enum WinnerTerm {
-    Local,
-    Remote,
-}
-
-impl From<Report> for ReportTerm {
-    fn from(report: Report) -> Self {
-        let plan = report.plan;
-        Self {
-            creation: report.creation.into(),
-            run_id: report.run_id,
-            run: report.run.map(RunTerm::from),
-            duplicates: report.duplicates,
-            base: plan.base.to_json(),
-            agreed: Arc::unwrap_or_clone(plan.base).into(),
-            pushed: plan.push.into(),
-            pull: plan.pull.into(),
-            conflicts: plan.conflicts.into_iter().map(ConflictTerm::from).collect(),
-            reads: report.requests.reads,
-            writes: report.requests.writes,
-            error: report.error.map(ErrorTerm::from),
-        }
-    }
-}
-
-impl From<Creation> for CreationTerm {
-    fn from(creation: Creation) -> Self {
-        match creation {
-            Creation::NotNeeded => Self::NotNeeded,
-            Creation::Created => Self::Created,
-            Creation::Adopted => Self::Adopted,
-            Creation::Refused => Self::Refused,
-            Creation::Unknown => Self::Unknown,
-            Creation::Unsettled => Self::Unsettled,
-        }
-    }
-}
-
-impl From<Base> for AgreedTerm {
-    fn from(base: Base) -> Self {
-        let metrics: BTreeMap<_, _> = base
-            .metrics
-            .into_iter()
-            .map(|(key, metric)| (key, MetricValueTerm(metric.value.0)))
-            .collect();
-        Self {
-            name: base.name,
-            status: base.status.map(StatusTerm),
-            end_time: base.end_time,
-            params: base.params.into(),
-            tags: base.tags.into(),
-            metrics: metrics.into(),
-        }
-    }
-}
-
-impl From<Push> for PushedTerm {
-    fn from(push: Push) -> Self {
-        Self {
-            params: push.params.len(),
-            tags: push.tags.len(),
-            deleted_tags: push.deleted_tags,
-            points: push.points.len(),
-            updated: push.update != Default::default(),
-        }
-    }
-}
-
-impl From<Pull> for PullTerm {
-    fn from(pull: Pull) -> Self {
-        Self {
-            name: pull.name,
-            status: pull.status.map(StatusTerm),
-            start_time: pull.start_time,
-            end_time: pull.end_time,
-            artifact_uri: pull.artifact_uri,
-            metric_values: values(pull.metric_values),
-            params: pull.params.into(),
-            tags: pull.tags.into(),
-            deleted_tags: pull.deleted_tags,
-            points: pull.points.into_iter().map(to_point).collect(),
-        }
-    }
-}
-
-fn values(values: BTreeMap<String, mlflow_core::model::MetricValue>) -> MetricMap {
-    let values = values.into_iter();
-    let values: BTreeMap<_, _> = values
-        .map(|(key, value)| (key, MetricValueTerm(value.0)))
-        .collect();
-    values.into()
-}
-
-impl From<Conflict> for ConflictTerm {
-    fn from(conflict: Conflict) -> Self {
-        Self {
-            field: conflict.field,
-            key: conflict.key,
-            local: conflict.local,
-            remote: conflict.remote,
-            winner: match conflict.winner {
-                Winner::Local => WinnerTerm::Local,
-                Winner::Remote => WinnerTerm::Remote,
-            },
         }
     }
 }
