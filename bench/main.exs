@@ -1,7 +1,7 @@
 # Run by bin/bench: each benchmark in turn, and a table of what it measured.
 
 shared =
-  ~w(scale stats proc histogram points ticks python trials seed server server_log cargo ceiling)
+  ~w(scale stats proc histogram ticks python points trials seed server server_log cargo ceiling)
 
 benches = ~w(get_run push push500 resync compare diff encode logger ticker)
 for module <- shared ++ benches, do: Code.require_file("#{module}.ex", __DIR__)
