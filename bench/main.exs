@@ -1,7 +1,7 @@
 # Run by bin/bench: each benchmark in turn, and a table of what it measured.
 
 shared =
-  ~w(scale stats proc histogram points ticks python trials seed server server_log cargo ceiling)
+  ~w(scale stats proc histogram ticks python points trials seed server server_log cargo ceiling)
 
 benches = ~w(get_run push push500 resync compare diff encode logger ticker)
 for module <- shared ++ benches, do: Code.require_file("#{module}.ex", __DIR__)
@@ -35,14 +35,14 @@ defmodule Bench.Main do
 
     IO.puts(versions(context))
     if context.quick, do: IO.puts("quick: a tenth of everything, and once")
-    {seconds, _} = Bench.Stats.timed(fn -> Enum.each(names, &measure(&1, context)) end)
-    IO.puts(["\nin ", Bench.Stats.format(seconds, 0), " s"])
+    Enum.each(names, &measure(&1, context))
   end
 
   defp measure(name, context) do
     bench = Map.fetch!(@benches, name)
     IO.puts(["\n", bench.title()])
-    IO.write(Demo.Report.table(bench.run(context)))
+    {seconds, rows} = Bench.Stats.timed(fn -> bench.run(context) end)
+    IO.write([Demo.Report.table(rows), "  in #{round(seconds)} s\n"])
   end
 
   defp versions(context) do
