@@ -42,7 +42,8 @@ pub fn renew(conn: &Connection, owner: &str, now: i64, lease_ms: i64) -> Result<
 }
 
 /// Takes jobs away from owners that are gone or whose lease ran out, and answers how many:
-/// available again, or discarded if that was their last attempt.
+/// available again behind all others, lest it was they that their owner died of, or discarded if
+/// that was their last attempt.
 pub fn rescue(conn: &Connection, instance: &str, now: i64) -> Result<u64> {
     transaction(conn, |conn| {
         let leased = "instance = ? AND state = 'executing' ORDER BY id";
@@ -54,7 +55,7 @@ pub fn rescue(conn: &Connection, instance: &str, now: i64) -> Result<u64> {
             if job.is_exhausted() {
                 job.finish(JobState::Discarded, now);
             } else {
-                job.wait(JobState::Available, job.scheduled_at);
+                job.wait(JobState::Available, now);
             }
             job.save(conn, now)?;
         }
