@@ -111,8 +111,8 @@ impl Work<'_> {
         }
         let unseen = run.is_none();
         match self.exchange(&trial, base, run, direction).await {
-            // The run holds what the base does not know of, such as a param that somebody logged.
-            Err(error) if unseen && error.kind == ErrorKind::Invalid => {
+            // The run holds what is not known here, such as a param that somebody logged.
+            Err(error) if unseen && error.kind == ErrorKind::Invalid || met_another(&error) => {
                 let run = Some(self.read().await?);
                 self.exchange(&trial, base, run, direction).await
             }
@@ -341,6 +341,12 @@ fn reject_deleted(run: &Run) -> Result<()> {
         run.run_id
     );
     Err(Error::new(ErrorKind::NotFound, "sync", message))
+}
+
+/// Whether the server's database refused what another request inserted that very moment, such as the
+/// same params from another worker. MLflow has this code for it, and another for a bad value.
+fn met_another(error: &Error) -> bool {
+    error.kind == ErrorKind::Invalid && error.code.as_deref() == Some("BAD_REQUEST")
 }
 
 fn unsettled(settling: Duration) -> Error {
