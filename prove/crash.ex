@@ -30,7 +30,7 @@ defmodule Prove.Crash do
     expected = Enum.map(1..size.trials, &Trials.expected(&1, size.points))
 
     outcome =
-      %Outcome{seed: context.seed, kills: size.kills, notes: [phases(phases)]}
+      %Outcome{kills: size.kills, notes: [phases(phases)]}
       |> Outcome.judge(context.name, context, expected)
 
     Supervisor.stop(engine)

@@ -65,7 +65,7 @@ defmodule Prove.Faults do
     # What was held back may still arrive.
     Engine.await("every request is answered", 60_000, fn -> FaultProxy.in_flight(proxy) == [] end)
 
-    outcome = %Outcome{seed: context.seed, faults: FaultProxy.faults(proxy)}
+    outcome = %Outcome{faults: FaultProxy.faults(proxy)}
     FaultProxy.plan(proxy, [])
     expected = Enum.map(trials, &Prove.Trials.expected(&1, size.points))
     outcome = Outcome.judge(outcome, context.name, context, expected)

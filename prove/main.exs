@@ -23,6 +23,7 @@ defmodule Prove.Main do
         {name, prove(Map.fetch!(@proofs, name), context, size)}
       end
 
+    IO.puts("\nWith seed #{seed}; for the same faults again: bin/prove --seed #{seed}")
     IO.write(["\n", Report.table(outcomes), "\n", Report.details(outcomes)])
     if not Enum.all?(outcomes, fn {_, outcome} -> Outcome.holds?(outcome) end), do: System.halt(1)
   end

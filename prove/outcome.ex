@@ -3,23 +3,19 @@ defmodule Prove.Outcome do
 
   alias Prove.{Check, Engine, Remote}
 
-  defstruct [
-    :seed,
-    faults: %{},
-    kills: 0,
-    runs: 0,
-    points: 0,
-    lost: 0,
-    duplicated: 0,
-    given_up: 0,
-    seconds: 0.0,
-    problems: [],
-    notes: [],
-    skipped: nil
-  ]
+  defstruct faults: %{},
+            kills: 0,
+            runs: 0,
+            points: 0,
+            lost: 0,
+            duplicated: 0,
+            given_up: 0,
+            seconds: 0.0,
+            problems: [],
+            notes: [],
+            skipped: nil
 
   @type t :: %__MODULE__{
-          seed: integer | nil,
           faults: %{String.t() => pos_integer},
           kills: non_neg_integer,
           runs: non_neg_integer,

@@ -34,7 +34,7 @@ defmodule Prove.ServerDeath do
     expected = Enum.map(1..size.trials, &Trials.expected(&1, size.points))
 
     outcome =
-      %Outcome{seed: context.seed, kills: size.deaths}
+      %Outcome{kills: size.deaths}
       |> Outcome.judge(context.name, context, expected)
 
     Supervisor.stop(engine)

@@ -151,8 +151,8 @@ impl Work<'_> {
         }
         let unseen = run.is_none();
         match self.exchange(order, run).await {
-            // The run holds what the base does not know of, such as a param that somebody logged.
-            Err(error) if unseen && error.kind == ErrorKind::Invalid => {
+            // The run holds what is not known here, such as a param that somebody logged.
+            Err(error) if unseen && error.kind == ErrorKind::Invalid || met_another(&error) => {
                 let run = Some(self.read().await?);
                 self.exchange(order, run).await
             }
@@ -189,4 +189,10 @@ fn must_look(order: &Order) -> bool {
         || plan.push.update != RunUpdate::default()
         || !plan.push.deleted_tags.is_empty()
         || plan.push.tags.iter().any(|tag| may_lose || is_agreed(tag))
+}
+
+/// Whether the server's database refused what another request inserted that very moment, such as the
+/// same params from another worker. MLflow has this code for it, and another for a bad value.
+fn met_another(error: &Error) -> bool {
+    error.kind == ErrorKind::Invalid && error.code.as_deref() == Some("BAD_REQUEST")
 }

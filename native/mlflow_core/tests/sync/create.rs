@@ -2,14 +2,14 @@
 
 use mlflow_core::ErrorKind;
 use mlflow_core::diff::Direction;
-use mlflow_core::model::{RunStatus, Trial};
+use mlflow_core::model::{Run, RunStatus, Trial};
 use mlflow_core::sync::{Creation, carry_out};
 use serde_json::json;
 
 use super::support::Reply;
 use super::{
-    CREATE, LOG_BATCH, RUN, UPDATE, carried_out, client, created, existing, finished_trial, lines,
-    new_run, order, running_trial,
+    CREATE, GET, LOG_BATCH, RUN, UPDATE, carried_out, client, created, existing, finished_trial,
+    lines, new_run, order, run_of, run_reply, running_trial,
 };
 
 #[tokio::test]
@@ -174,6 +174,22 @@ async fn a_run_whose_data_is_refused_is_reported_beside_the_error() {
     assert_eq!(report.creation, Creation::Created);
     assert_eq!(report.run_id.as_deref(), Some(RUN));
     assert_eq!(report.error.unwrap().kind, ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn what_met_the_same_from_another_worker_is_looked_at_and_sent_again() {
+    let trial = running_trial();
+    let refusal = Reply::error(400, "BAD_REQUEST", "UNIQUE constraint failed: params.key");
+    let theirs = Run {
+        metrics: vec![],
+        ..run_of(&trial)
+    };
+    let replies = [created(&trial), refusal, run_reply(&theirs), Reply::done()];
+    let (report, requests) = carried_out(order(trial, new_run()), replies).await;
+    assert_eq!(lines(&requests), [CREATE, LOG_BATCH, GET, LOG_BATCH]);
+    assert_eq!(requests[3].json()["params"], json!([]));
+    assert_eq!(requests[3].json()["metrics"].as_array().unwrap().len(), 1);
+    assert_eq!(report.error, None);
 }
 
 #[tokio::test]

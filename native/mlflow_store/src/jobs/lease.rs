@@ -44,7 +44,8 @@ pub fn renew(conn: &Connection, owner: &str, ids: &[i64], now: i64, lease_ms: i6
 }
 
 /// Takes jobs away from owners that are gone or whose lease ran out, and answers how many:
-/// available again, or discarded if that was their last attempt.
+/// available again behind all others, lest it was they that their owner died of, or discarded if
+/// that was their last attempt.
 pub fn rescue(conn: &Connection, instance: &str, now: i64) -> Result<u64> {
     transaction(conn, |conn| {
         let leased = "instance = ? AND state = 'executing' ORDER BY id";
@@ -56,7 +57,7 @@ pub fn rescue(conn: &Connection, instance: &str, now: i64) -> Result<u64> {
             if job.is_exhausted() {
                 job.finish(JobState::Discarded, now);
             } else {
-                job.wait(JobState::Available, job.scheduled_at);
+                job.wait(JobState::Available, now);
             }
             job.save(conn, now)?;
         }

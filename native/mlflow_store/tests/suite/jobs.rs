@@ -378,6 +378,21 @@ fn a_dead_owners_jobs_are_rescued() {
 }
 
 #[test]
+fn what_an_owner_died_of_waits_behind_all_others() {
+    with_conn(|conn| {
+        let first = executing(conn, new("first"))?;
+        let (second, _) = insert(conn, new("second"), T)?;
+        jobs::rescue(conn, "main", T + LEASE + 1)?;
+        let order: Vec<_> = fetch(conn, "b", T + LEASE + 1)?
+            .iter()
+            .map(|job| job.id)
+            .collect();
+        assert_eq!(order, [second.id, first.id]);
+        Ok(())
+    });
+}
+
+#[test]
 fn a_renewed_lease_is_not_rescued() {
     with_conn(|conn| {
         let job = executing(conn, new("sync"))?;
