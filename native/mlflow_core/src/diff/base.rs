@@ -32,6 +32,10 @@ pub struct Base {
     /// or it would write over what it does not know of.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_contested: bool,
+    /// How new the run was then. A push may take away what told of it, such as a latest point, and
+    /// must not become the newer side by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contested_at: Option<i64>,
 }
 
 impl Base {
@@ -58,6 +62,7 @@ impl Base {
             last => Arc::new(Self {
                 version: VERSION,
                 is_contested: false,
+                contested_at: None,
                 ..last.map(|last| Self::clone(last)).unwrap_or_default()
             }),
         }
@@ -118,6 +123,8 @@ impl Merge<'_> {
     }
 
     pub(super) fn contest(&mut self) {
-        Arc::make_mut(&mut self.plan.base).is_contested = true;
+        let moment = self.newest_moment();
+        let base = Arc::make_mut(&mut self.plan.base);
+        (base.is_contested, base.contested_at) = (true, moment);
     }
 }

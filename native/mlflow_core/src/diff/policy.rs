@@ -1,6 +1,6 @@
 //! Who wins a field that both sides changed.
 
-use super::{Merge, Remote, Winner};
+use super::{Merge, Winner};
 
 /// Per kind of field: whose change counts. The trial's, unless told otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Merge<'_> {
         let is_theirs = match side {
             Side::Local => false,
             Side::Remote => true,
-            Side::Newest => match (self.trial.version, newest_moment(&self.remote)) {
+            Side::Newest => match (self.trial.version, self.newest_moment()) {
                 (Some(ours), Some(theirs)) => theirs > ours,
                 _ => false,
             },
@@ -68,11 +68,13 @@ impl Merge<'_> {
             false => Winner::Local,
         }
     }
-}
 
-/// The last that is known to have happened to the run: MLflow keeps no time of change.
-fn newest_moment(remote: &Remote) -> Option<i64> {
-    let points = remote.metrics.iter().map(|point| point.timestamp);
-    let ends = remote.start_time.max(remote.end_time).copied();
-    points.max().max(ends)
+    /// The last that is known to have happened to the run: MLflow keeps no time of change.
+    pub(super) fn newest_moment(&self) -> Option<i64> {
+        let remote = &self.remote;
+        let points = remote.metrics.iter().map(|point| point.timestamp);
+        let ends = remote.start_time.max(remote.end_time).copied();
+        let before = self.base.and_then(|base| base.contested_at);
+        points.max().max(ends).max(before)
+    }
 }

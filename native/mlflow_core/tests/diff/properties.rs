@@ -207,8 +207,6 @@ proptest! {
         // One left over from before a restart counts again once the other side's end has come.
         prop_assume!(world.trial.end_time.is_none() || world.trial.status.is_terminal());
         prop_assume!(world.run.end_time.is_none() || world.run.status.is_terminal());
-        // A push that takes the run's end back makes it the older side.
-        prop_assume!(plan.push.update.end_time.is_none());
         let (push, pull) = (Event::Sync(Direction::Push), Event::Sync(Direction::Pull));
         let both = after(&world, &[&[Event::Sync(Direction::Both)]]);
         for steps in [[push.clone(), pull.clone()], [pull, push]] {
@@ -226,8 +224,6 @@ proptest! {
     fn what_the_run_wins_is_not_pushed_over(world in world()) {
         let plan = world.plan(Direction::Push);
         prop_assume!(!plan.new_run);
-        // Taking the run's end back makes it the older side.
-        prop_assume!(plan.push.update.end_time.is_none());
         let pushed = after(&world, &[&[Event::Sync(Direction::Push)]]);
         for conflict in plan.conflicts.iter().filter(is_theirs) {
             let key = conflict.key.as_deref().unwrap_or_default();
