@@ -81,7 +81,6 @@ defmodule MLflow.Integration.TaskTest do
       assert length(runs(experiment, name)) == 1
     end
 
-    @tag skip: "until MLflow.Sync.plan/2 and plan_experiment/2 are there"
     test "a dry run tells what a sync then does, and writes nothing",
          %{name: name, default_experiment: experiment} do
       create!("t1", name)

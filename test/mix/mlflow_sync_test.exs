@@ -396,7 +396,6 @@ defmodule Mix.Tasks.Mlflow.SyncTest do
       assert plan == @plan
     end
 
-    @tag skip: "until MLflow.Sync.plan/2 is there"
     test "of trials plans, and writes nothing, neither here nor there" do
       %{name: name, tracking: tracking, server: server} = start()
       assert {0, out, _} = sync(at(name, ["--trial", "t1", "--dry-run"]))
@@ -409,7 +408,6 @@ defmodule Mix.Tasks.Mlflow.SyncTest do
       assert {:ok, nil} = run_record(name, "t1")
     end
 
-    @tag skip: "until MLflow.Sync.plan/2 is there"
     test "of all, where the default experiment does not exist yet" do
       {server, _tracking} = start_tracking()
       name = start_instance(tracking_uri: ScriptedServer.uri(server))
@@ -421,7 +419,6 @@ defmodule Mix.Tasks.Mlflow.SyncTest do
       assert {:ok, []} = MLflow.Runs.experiments(name: name)
     end
 
-    @tag skip: "until MLflow.Sync.plan_experiment/2 is there"
     test "of an experiment plans both ways, and a sync then does just that" do
       %{name: name, tracking: tracking} = start()
       assert {0, _, _} = sync(at(name, ["--trial", "t1"]))

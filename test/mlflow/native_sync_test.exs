@@ -34,6 +34,7 @@ defmodule MLflow.NativeSyncTest do
         policy: Policy.complete(overrides[:policy] || []),
         param_tag_prefix: "our_param.",
         history: :none,
+        partial: false,
         tag: {"trial_id", "t1"},
         target: {:existing, @run_id}
       },

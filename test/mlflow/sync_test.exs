@@ -437,7 +437,7 @@ defmodule MLflow.SyncTest do
   end
 
   describe "a run comes from MLflow" do
-    test "foreign: as a record, for one request" do
+    test "foreign: as a record, with its series" do
       %{server: server, tracking: tracking, experiment: experiment, name: name} = start()
 
       run_id =
@@ -445,16 +445,21 @@ defmodule MLflow.SyncTest do
           "status" => "FINISHED",
           "end_time" => @at,
           "params" => %{"lr" => "0.1"},
-          "points" => [%{"key" => "a", "value" => 1.0, "step" => 1, "timestamp" => 1}]
+          "points" => [
+            %{"key" => "a", "value" => 2.0, "step" => 2, "timestamp" => 1},
+            %{"key" => "a", "value" => 1.0, "step" => 1, "timestamp" => 1}
+          ]
         })
 
       assert {:ok, report} = Sync.mlflow_to_trial(run_id, name: name)
-      assert %{"pulled" => 1, "pushed" => 0, "requests" => 1, "writes" => 0} = report
-      assert ScriptedServer.operations(server) == ["runs/get"]
+      assert %{"pulled" => 3, "pushed" => 0, "requests" => 2, "writes" => 0} = report
+      assert ScriptedServer.operations(server) == ["runs/get", "metrics/get-history"]
 
       assert {:ok, record} = Runs.get(run_id, name: name)
       assert {record.status, record.end_time, record.model_trial_id} == {:finished, @at, nil}
-      assert {record.params, record.metrics} == {%{"lr" => "0.1"}, %{"a" => 1.0}}
+      assert {record.params, record.metrics} == {%{"lr" => "0.1"}, %{"a" => 2.0}}
+      assert {:ok, points} = Runs.history(run_id, :a, name: name)
+      assert Enum.map(points, &{&1.step, &1.value}) == [{1, 1.0}, {2, 2.0}]
 
       assert {:ok, %{"pulled" => 0}} = Sync.mlflow_to_trial(run_id, name: name)
     end
@@ -473,14 +478,18 @@ defmodule MLflow.SyncTest do
             "params" => %{"added" => "1"},
             "tags" =>
               run["tags"] |> Map.delete("old") |> Map.merge(%{"team" => "b", "note" => "n"}),
-            "points" => [%{"key" => "acc", "value" => 0.9, "step" => 7, "timestamp" => @at}]
+            "points" => [
+              %{"key" => "acc", "value" => 0.9, "step" => 7, "timestamp" => @at},
+              %{"key" => "acc", "value" => 0.4, "step" => 3, "timestamp" => @at}
+            ]
         }
       end)
 
       assert {:ok, %{"pulled" => pulled, "conflicts" => []}} =
                Sync.mlflow_to_trial(run_id, name: name)
 
-      assert pulled == 8
+      # Status and end, name, a param, two tags set and one deleted, and two points.
+      assert pulled == 9
 
       assert {:ok, trial} = Trials.get("t1", name: name)
       assert {trial.name, trial.status} == {"renamed", :failed}
@@ -488,13 +497,18 @@ defmodule MLflow.SyncTest do
       assert trial.parameters == %{"added" => "1"}
       assert %{"team" => "b", "note" => "n"} = trial.tags
       refute Map.has_key?(trial.tags, "old")
-      assert {:ok, [point]} = Trials.history("t1", :acc, name: name)
-      assert {point.value, point.step, point.timestamp} == {0.9, 7, @at}
+      assert trial.metrics == %{"acc" => 0.9}
+      assert {:ok, points} = Trials.history("t1", :acc, name: name)
+
+      assert Enum.map(points, &{&1.value, &1.step, &1.timestamp}) == [
+               {0.4, 3, @at},
+               {0.9, 7, @at}
+             ]
 
       ScriptedServer.forget(server)
       assert %{"requests" => 0, "pushed" => 0} = push!("t1", name)
       assert {:ok, %{"pulled" => 0, "pushed" => 0}} = Sync.mlflow_to_trial(run_id, name: name)
-      assert ScriptedServer.operations(server) == ["runs/get"]
+      assert ScriptedServer.operations(server) == ["runs/get", "metrics/get-history"]
     end
 
     test "of a trial with points that MLflow has not got: they still go there" do

@@ -119,6 +119,12 @@ defmodule MLflow.Tracking do
     {{200, Map.put(next, "runs", page)}, state}
   end
 
+  defp answer("metrics/get-history", request, state) do
+    %{"run_id" => id, "metric_key" => key} = request.query
+    points = (state.runs[id] || %{"points" => []})["points"]
+    {{200, %{"metrics" => Enum.filter(points, &(&1["key"] == key))}}, state}
+  end
+
   defp answer("runs/log-batch", request, state) do
     change(state, request.json["run_id"], fn run ->
       %{
