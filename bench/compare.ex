@@ -33,24 +33,26 @@ defmodule Bench.Compare do
     rounds =
       for _ <- 1..Scale.rounds(context, 3),
           do:
-            {ours(context, experiment, experiment_id, runs), python(context, experiment_id, runs)}
+            {alone("cpu", context, experiment, experiment_id, runs),
+             python(context, experiment_id, runs)}
 
     {ours, theirs} = Enum.unzip(rounds)
+    memory = alone("memory", context, experiment, experiment_id, runs)
 
     [
       [title, "", "", ""],
       row("  client CPU, s", "cpu", ours, theirs),
       row("  seconds", "seconds", ours, theirs),
-      ["  BEAM memory grows by, MB", most("erlang", ours), "", ""],
-      ["  resident memory grows by, MB", most("resident", ours), "", ""],
+      ["  BEAM memory grows by, MB", Stats.format(memory["erlang"], 1), "", ""],
+      ["  resident memory grows by, MB", Stats.format(memory["resident"], 1), "", ""],
       ["  first sync, s", Stats.format(first, 1), "", ""]
     ]
   end
 
-  defp ours(context, experiment, experiment_id, runs) do
+  defp alone(what, context, experiment, experiment_id, runs) do
     script = Path.join(__DIR__, "compare_alone.exs")
     database = Path.join(context.directory, "#{experiment}.db")
-    arguments = [context.uri, database, experiment, experiment_id, "#{runs}"]
+    arguments = [what, context.uri, database, experiment, experiment_id, "#{runs}"]
 
     case System.cmd("mix", ["run", "--no-compile", "--no-start", script | arguments]) do
       {line, 0} ->
@@ -80,6 +82,4 @@ defmodule Bench.Compare do
       Stats.format(ratio, 3)
     ]
   end
-
-  defp most(key, rounds), do: rounds |> Enum.map(& &1[key]) |> Enum.max() |> Stats.format(1)
 end

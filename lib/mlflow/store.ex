@@ -113,8 +113,12 @@ defmodule MLflow.Store do
   @doc "Ids of trials that want a sync: unfinished, failed to sync, or changed since."
   @callback due_trials(Instance.t(), limit :: pos_integer) :: result([String.t()])
 
-  @doc "Writes what a pull found into the trial, and answers how many of its points are new."
-  @callback update_trial(Instance.t(), Trial.t(), pull) :: result(new_points :: non_neg_integer)
+  @doc """
+  Writes what a pull found into the trial; answers how many of its points are new, and the version of
+  the trial that is in step: the one just written, unless somebody else wrote since it was read.
+  """
+  @callback update_trial(Instance.t(), Trial.t(), pull) ::
+              result({new_points :: non_neg_integer, version :: integer})
 
   @doc "Takes the claim on a trial's run; a live claim of another worker is a `:conflict` error."
   @callback claim_run(Instance.t(), Trial.t(), experiment_id :: String.t()) :: result(claim)

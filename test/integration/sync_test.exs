@@ -139,7 +139,8 @@ defmodule MLflow.Integration.SyncTest do
       {:ok, %{run_id: id}} = Client.create_run(experiment, run_name: "theirs", name: name)
       :ok = Client.log_batch(id, [params: %{lr: 0.1}, metrics: %{acc: 0.9}], name: name)
 
-      assert %{"pulled" => 1, "requests" => 1} = pull!(id, name)
+      assert %{"pulled" => 2, "requests" => 2} = pull!(id, name)
+      assert {:ok, [%{key: "acc", value: 0.9}]} = Runs.history(id, nil, name: name)
       assert {:ok, record} = Runs.get(id, name: name)
       assert {record.run_name, record.mlflow_experiment_id} == {"theirs", experiment}
       assert {record.params, record.metrics} == {%{"lr" => "0.1"}, %{"acc" => 0.9}}

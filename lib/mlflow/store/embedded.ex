@@ -90,7 +90,8 @@ defmodule MLflow.Store.Embedded do
 
   @impl true
   def update_trial(instance, trial, pull) do
-    call_large(instance, {:pull_into_trial, trial.id, changes(pull), pull.points})
+    request = {:pull_into_trial, trial.id, trial.version || 0, changes(pull), pull.points}
+    call_large(instance, request)
   end
 
   @impl true

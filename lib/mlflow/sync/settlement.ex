@@ -42,11 +42,11 @@ defmodule MLflow.Sync.Settlement do
   def settle(instance, side, place, report, direction, digest) do
     side = %{side | record: place.record}
 
-    with {:ok, new_points} <- pull(instance, side.trial, report.pull),
+    with {:ok, {new_points, version}} <- pull(instance, side.trial, report.pull),
          summary = Report.of_exchange(report, new_points),
          # A digest stands for what was read, so it holds only where nothing was added to that.
          digest = if(summary["pushed"] == 0, do: digest),
-         :ok <- put_run(instance, side.record, attrs(side, report, direction, digest)) do
+         :ok <- put_run(instance, side.record, attrs(side, report, {direction, version}, digest)) do
       {:ok, summary}
     end
   end
@@ -74,7 +74,7 @@ defmodule MLflow.Sync.Settlement do
     metric_values: %{}
   }
 
-  defp pull(_instance, _trial, pull) when pull == @nothing, do: {:ok, 0}
+  defp pull(_instance, trial, pull) when pull == @nothing, do: {:ok, {0, trial.version}}
   defp pull(instance, trial, pull), do: instance.config.store.update_trial(instance, trial, pull)
 
   defp put_run(instance, record, attrs) do
@@ -86,7 +86,7 @@ defmodule MLflow.Sync.Settlement do
   end
 
   # What the run holds now: what was seen of it or else known, and on top what was agreed.
-  defp attrs(%{trial: trial, record: record} = side, report, direction, digest) do
+  defp attrs(%{trial: trial, record: record} = side, report, {direction, version}, digest) do
     held = if report.run, do: seen(report.run), else: known(record)
     dropped = report.pushed.deleted_tags ++ report.pull.deleted_tags
     agreed = report.agreed
@@ -104,7 +104,7 @@ defmodule MLflow.Sync.Settlement do
       base: report.base,
       digest: digest,
       points_seq: reached(side, direction),
-      synced_at: synced_at(side, direction)
+      synced_at: synced_at(record, direction, version)
     })
   end
 
@@ -113,8 +113,8 @@ defmodule MLflow.Sync.Settlement do
   defp reached(side, _direction), do: side.points_seq
 
   # What changed here stays unsynced after a pull, however little that was.
-  defp synced_at(%{record: record}, :pull), do: record && record.synced_at
-  defp synced_at(%{trial: trial}, _direction), do: trial.version || Metric.now()
+  defp synced_at(record, :pull, _version), do: record && record.synced_at
+  defp synced_at(_record, _direction, version), do: version || Metric.now()
 
   defp seen(nil), do: %{}
   defp seen(%Run{} = run), do: RunRecord.from_run(run)

@@ -114,7 +114,7 @@ impl Resource for Call {
     }
 }
 
-fn runtime() -> Result<&'static Runtime, Error> {
+pub fn runtime() -> Result<&'static Runtime, Error> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     RUNTIME
         .get_or_init(|| {

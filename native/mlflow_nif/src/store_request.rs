@@ -37,7 +37,7 @@ pub enum StoreRequest {
     DueTrials(u32),
     TrialsWithoutRun(Option<String>),
     AppendPoints(String, Vec<ReportedPoint>),
-    PullIntoTrial(String, Json, Vec<PointTerm>),
+    PullIntoTrial(String, i64, Json, Vec<PointTerm>),
     LoadForSync(String, u32),
     PointsAfter(String, i64, Option<u32>),
     PointHistory(String, Option<String>),
@@ -117,9 +117,10 @@ impl StoreRequest {
             Self::AppendPoints(id, points) => {
                 answer(points::append(conn, &id, &reported(points), now))
             }
-            Self::PullIntoTrial(id, changes, points) => answer((|| {
+            Self::PullIntoTrial(id, version, changes, points) => answer((|| {
                 let points: Vec<_> = points.into_iter().map(recorded).collect();
-                trials::pull(conn, &id, object(changes)?, &points, now)
+                let pulled = trials::pull(conn, &id, version, object(changes)?, &points, now)?;
+                Ok::<_, StoreError>((pulled.new_points, pulled.version))
             })()),
             Self::LoadForSync(id, limit) => {
                 answer(sides::of_trial(conn, &id, limit).map(|side| side.map(trial_side_term)))

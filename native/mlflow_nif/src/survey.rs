@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use mlflow_core::model::{LifecycleStage, Page, Run};
 use rustler::{Resource, ResourceArc};
 
+use crate::engine::runtime;
 use crate::terms::RunTerm;
 
 pub struct RunsPage {
@@ -32,6 +33,16 @@ pub fn survey(page: Page<Run>, tag: &str) -> Survey {
     let seen = seen.collect();
     let runs = RunsPage { runs: page.items };
     (ResourceArc::new(runs), seen, page.next_page_token)
+}
+
+/// A page is let go of on a scheduler, which must not be held up by freeing its thousands of strings.
+impl Drop for RunsPage {
+    fn drop(&mut self) {
+        let runs = std::mem::take(&mut self.runs);
+        if let Ok(runtime) = runtime() {
+            runtime.spawn(async move { drop(runs) });
+        }
+    }
 }
 
 impl RunsPage {

@@ -61,3 +61,10 @@ CREATE TABLE run_points (
 
 -- What the whole run looked like when it was last in step, as one number.
 ALTER TABLE mlflow_runs ADD COLUMN digest INTEGER;
+
+-- Whether a run is in step is told from these alone: rows are long, and thousands are asked about.
+CREATE INDEX mlflow_runs_in_step
+  ON mlflow_runs (mlflow_run_id, digest, model_trial_id, synced_at, points_seq)
+  WHERE sync_error IS NULL;
+
+CREATE INDEX model_trials_version ON model_trials (id, updated_at);

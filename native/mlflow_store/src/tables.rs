@@ -214,7 +214,6 @@ pub static MLFLOW_RUNS: Table = Table {
         text("model_trial_id").unique(),
         text("model_run_id"),
         text("base"),
-        integer("digest"),
         integer("points_seq"),
         text("claimed_by"),
         integer("claimed_until"),
@@ -222,5 +221,6 @@ pub static MLFLOW_RUNS: Table = Table {
         integer("synced_at"),
         integer("inserted_at"),
         integer("updated_at"),
+        integer("digest"),
     ],
 };

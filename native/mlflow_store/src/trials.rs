@@ -42,26 +42,40 @@ pub fn update(
     })
 }
 
-/// Writes what came from the server into a trial, and answers how many points are new.
+/// What a pull made of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    pub new_points: u64,
+    /// The version of the trial that is in step: its new one, unless somebody wrote it meanwhile.
+    pub version: i64,
+}
+
+/// Writes what came from the server into a trial that was read at `version`, its `updated_at`.
 ///
 /// A map among the changes is merged into the one that is there: its entries are added or replace
 /// their namesakes, and a null removes one.
 pub fn pull(
     conn: &Connection,
     trial: &str,
+    version: i64,
     mut changes: Record,
     points: &[RecordedPoint],
     now: i64,
-) -> Result<u64> {
+) -> Result<Pulled> {
     transaction(conn, |conn| {
         let id = points::owner(conn, trial)?;
-        let recorded = points::append_remote(conn, &id, points)?;
+        let new_points = points::append_remote(conn, &id, points)?;
         let current = record::get(conn, &MODEL_TRIALS, "id", id.as_str())?.unwrap_or_default();
         for (column, value) in &mut changes {
             merge(value, current.get(column));
         }
-        record::update(conn, &MODEL_TRIALS, &id, changes, now)?;
-        Ok(recorded)
+        let is_as_read = current.get("updated_at").and_then(Value::as_i64) == Some(version);
+        let written = record::update(conn, &MODEL_TRIALS, &id, changes, now)?;
+        let written = written["updated_at"].as_i64().unwrap_or(version);
+        Ok(Pulled {
+            new_points,
+            version: if is_as_read { written } else { version },
+        })
     })
 }
 

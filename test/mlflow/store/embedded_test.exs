@@ -250,7 +250,8 @@ defmodule MLflow.Store.EmbeddedTest do
         points: [{"loss", 0.5, 1, 1}, {"odd", :nan, 1, 1}]
       }
 
-      assert {:ok, 2} = Embedded.update_trial(instance, trial, pull)
+      {:ok, trial} = Embedded.fetch_trial(instance, "t1")
+      assert {:ok, {2, version}} = Embedded.update_trial(instance, trial, pull)
       assert {:ok, pulled} = Trials.get("t1", name: name)
       assert pulled.name == "renamed"
       assert pulled.status == :succeeded
@@ -263,8 +264,13 @@ defmodule MLflow.Store.EmbeddedTest do
       {:ok, points} = Trials.history("t1", nil, name: name)
       assert Enum.map(points, & &1.key) == ["loss", "odd"]
 
-      assert {:ok, 0} = Embedded.update_trial(instance, trial, pull)
-      assert {:ok, %{points: []}} = Embedded.load_for_sync(instance, "t1")
+      assert {:ok, %{points: [], trial: %{version: ^version}}} =
+               Embedded.load_for_sync(instance, "t1")
+
+      # Read before somebody wrote it: only that reading is in step.
+      stale = %{trial | version: version - 1}
+      assert {:ok, {0, older}} = Embedded.update_trial(instance, stale, %{pull | name: "again"})
+      assert older == version - 1
     end
   end
 

@@ -93,6 +93,8 @@ defmodule MLflow.Sync.WholeExperimentTest do
              report
 
     assert {:ok, %{tags: %{"team" => "b"}}} = Trials.get("t1", name: name)
+    # What was pulled is no change to push.
+    assert MLflow.Store.Embedded.due_trials(instance!(name), 10) == {:ok, []}
     run = Enum.find(Tracking.runs(tracking), &(&1["run_id"] == ours))
     assert run["tags"]["team"] == "c"
     assert Enum.any?(run["points"], &(&1["key"] == "extra"))

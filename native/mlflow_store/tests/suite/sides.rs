@@ -262,7 +262,7 @@ fn runs_are_settled_all_or_none() {
 }
 
 #[test]
-fn a_pull_merges_maps_and_follows_the_latest_points() {
+fn a_pull_merges_maps_and_keeps_the_points() {
     with_conn(|conn| {
         let columns = json!({
             "id": "a", "trial_id": "t", "tags": {"keep": "1", "drop": "2"},
@@ -273,7 +273,7 @@ fn a_pull_merges_maps_and_follows_the_latest_points() {
 
         let changes = json!({
             "name": "renamed", "parameters": {"opt": "adam"},
-            "tags": {"drop": null, "gone": null, "keep": "3"},
+            "tags": {"drop": null, "gone": null, "keep": "3"}, "metrics": {"odd": "NaN"},
         });
         let remote = |key: &str, value, step| mlflow_store::RecordedPoint {
             key: key.into(),
@@ -286,10 +286,11 @@ fn a_pull_merges_maps_and_follows_the_latest_points() {
             remote("odd", 1.0, 1),
             remote("odd", f64::NAN, 2),
         ];
-        assert_eq!(
-            trials::pull(conn, "t", row(changes.clone()), &pulled, T + 1)?,
-            3
-        );
+        let read = trials::find(conn, "a")?.unwrap()["updated_at"]
+            .as_i64()
+            .unwrap();
+        let first = trials::pull(conn, "t", read, row(changes.clone()), &pulled, T + 5)?;
+        assert_eq!((first.new_points, first.version), (3, T + 5));
 
         let trial = trials::find(conn, "a")?.unwrap();
         assert_eq!(trial["name"], "renamed");
@@ -299,16 +300,18 @@ fn a_pull_merges_maps_and_follows_the_latest_points() {
             json!({"lr": 0.1, "none": null, "opt": "adam"})
         );
         let metrics = json!({"loss": 0.2, "odd": "NaN", "other": 7});
-        assert_eq!(
-            trial["metrics"], metrics,
-            "an earlier point is not the latest"
-        );
+        assert_eq!(trial["metrics"], metrics);
         assert!(
             points::after(conn, "a", 1, None)?.points.is_empty(),
             "nothing to push"
         );
 
-        assert_eq!(trials::pull(conn, "t", row(changes), &pulled, T + 9)?, 0);
+        let again = trials::pull(conn, "t", read, row(changes), &pulled, T + 9)?;
+        assert_eq!(
+            (again.new_points, again.version),
+            (0, read),
+            "somebody wrote the trial since it was read"
+        );
         assert_eq!(
             trials::find(conn, "a")?,
             Some(trial),
