@@ -124,7 +124,7 @@ defmodule MLflow.Store.Embedded do
   @impl true
   def put_run(instance, attrs) do
     with {:ok, row} <- Row.dump(attrs, "mlflow_runs"),
-         {:ok, saved} <- call(instance, {:settle_sync, %{run: row, trial: nil, link: true}}),
+         {:ok, saved} <- call(instance, {:put_run, row}),
          do: {:ok, Row.load(saved, "mlflow_runs")}
   end
 

@@ -1,24 +1,31 @@
 //! The operations of the embedded store, one variant each.
 
+mod claim_terms;
+mod filter_terms;
+mod job_terms;
+mod point_terms;
+mod side_terms;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use mlflow_store::history::{self, HistoryFilter};
-use mlflow_store::jobs::{self, JobFilter, JobState, NewJob};
-use mlflow_store::runs::{self, Claim, ClaimOutcome, RunRef};
-use mlflow_store::sides::{self, RemoteRun, RunSide, TrialSide};
+use mlflow_store::history;
+use mlflow_store::jobs::{self, JobState, NewJob};
+use mlflow_store::runs::{self, RunRef};
+use mlflow_store::sides::{self, RemoteRun};
 use mlflow_store::tables::{self, Table};
 use mlflow_store::{
-    Connection, Filter, Order, Point, Record, RecordedPoint, Result, Seen, StoreError, experiments,
-    points, record, trials,
+    Connection, Record, Result, Seen, StoreError, experiments, points, record, trials,
 };
-use rustler::{Encoder, Env, NifMap, NifTaggedEnum, NifUnitEnum, Term};
+use rustler::NifTaggedEnum;
 use serde_json::Value;
 
+use self::claim_terms::{ClaimTerm, claim_term};
+use self::filter_terms::{FilterTerm, HistoryFilterTerm};
+use self::job_terms::{JobErrorTerm, JobFilterTerm, NewJobTerm, json, jsons};
+use self::point_terms::{ReportedPoint, recorded, reported, terms};
+use self::side_terms::{RemoteRunTerm, RunSides, trial_side_term};
 use crate::reply::{Answer, answer, done};
-use crate::terms::{Json, MetricValueTerm, PointTerm, RowEncoder};
-
-/// `{key, value, step or nil, timestamp or nil}`: a point as it is reported.
-type ReportedPoint = (String, MetricValueTerm, Option<i64>, Option<i64>);
+use crate::terms::{Json, PointTerm};
 
 #[derive(NifTaggedEnum)]
 #[rustler(decode)]
@@ -48,7 +55,7 @@ pub enum StoreRequest {
     AbandonRun(String, i64),
     LocalSides(Vec<RemoteRunTerm>),
     PutRuns(Vec<Json>),
-    SettleSync(SettledTerm),
+    PutRun(Json),
     PutSyncError(String, Json),
     UnlinkRun(String),
     RunIdsInExperiment(String),
@@ -144,7 +151,7 @@ impl StoreRequest {
                 let rows = rows.into_iter().map(object).collect::<Result<_>>()?;
                 runs::settle_all(conn, rows, now)
             })()),
-            Self::SettleSync(settled) => row_answer(settled.perform(conn, now)),
+            Self::PutRun(row) => row_answer((|| runs::settle(conn, object(row)?, now))()),
             Self::PutSyncError(trial_id, error) => {
                 let trial = RunRef::Trial(&trial_id);
                 row_answer(runs::record_error(conn, trial, error.0, now))
@@ -226,237 +233,6 @@ impl StoreRequest {
     }
 }
 
-#[derive(NifMap)]
-#[rustler(decode)]
-pub struct FilterTerm {
-    equals: Json,
-    newest_first: bool,
-    limit: Option<u32>,
-    offset: u32,
-}
-
-impl TryFrom<FilterTerm> for Filter {
-    type Error = StoreError;
-
-    fn try_from(term: FilterTerm) -> Result<Self> {
-        Ok(Self {
-            equals: object(term.equals)?,
-            order: if term.newest_first {
-                Order::Newest
-            } else {
-                Order::Oldest
-            },
-            limit: term.limit,
-            offset: term.offset,
-        })
-    }
-}
-
-#[derive(NifMap)]
-#[rustler(decode)]
-pub struct HistoryFilterTerm {
-    instance: String,
-    equals: Json,
-    trial: Option<String>,
-    run: Option<String>,
-    since: Option<i64>,
-    limit: Option<u32>,
-}
-
-impl TryFrom<HistoryFilterTerm> for HistoryFilter {
-    type Error = StoreError;
-
-    fn try_from(term: HistoryFilterTerm) -> Result<Self> {
-        Ok(Self {
-            instance: term.instance,
-            equals: object(term.equals)?,
-            trial: term.trial,
-            run: term.run,
-            since: term.since,
-            limit: term.limit,
-        })
-    }
-}
-
-#[derive(NifMap)]
-#[rustler(decode)]
-pub struct ClaimTerm {
-    model_trial_id: String,
-    mlflow_experiment_id: Option<String>,
-    model_run_id: Option<String>,
-    lease: i64,
-}
-
-impl ClaimTerm {
-    fn at(self, now: i64) -> Claim {
-        Claim {
-            model_trial_id: self.model_trial_id,
-            mlflow_experiment_id: self.mlflow_experiment_id,
-            model_run_id: self.model_run_id,
-            owner: mlflow_store::owner::unique(),
-            now,
-            lease_ms: self.lease,
-        }
-    }
-}
-
-#[derive(NifUnitEnum)]
-enum ClaimKind {
-    Fresh,
-    Unknown,
-    Created,
-    Busy,
-}
-
-/// The kind, the row, and a time in ms: since when an outcome is unknown, or until when another
-/// holds the claim.
-fn claim_term(outcome: ClaimOutcome) -> (ClaimKind, Json, i64) {
-    let row = |row| Json(Value::Object(row));
-    match outcome {
-        ClaimOutcome::Fresh(fresh) => (ClaimKind::Fresh, row(fresh), 0),
-        ClaimOutcome::Unknown { row: left, since } => (ClaimKind::Unknown, row(left), since),
-        ClaimOutcome::Created(created) => (ClaimKind::Created, row(created), 0),
-        ClaimOutcome::Busy { until } => (ClaimKind::Busy, Json::default(), until),
-    }
-}
-
-#[derive(NifMap)]
-#[rustler(decode)]
-pub struct RemoteRunTerm {
-    run_id: String,
-    trial_tag: Option<String>,
-}
-
-impl From<RemoteRunTerm> for RemoteRun {
-    fn from(term: RemoteRunTerm) -> Self {
-        Self {
-            mlflow_run_id: term.run_id,
-            trial: term.trial_tag,
-        }
-    }
-}
-
-/// What a sync ends with: the run's record, its trial, and whether that is to be told.
-#[derive(NifMap)]
-#[rustler(decode)]
-pub struct SettledTerm {
-    run: Json,
-    trial: Option<String>,
-    link: bool,
-}
-
-impl SettledTerm {
-    fn perform(self, conn: &Connection, now: i64) -> Result<Record> {
-        let mut run = object(self.run)?;
-        if let Some(trial) = self.trial {
-            run.insert("model_trial_id".into(), trial.into());
-        }
-        if self.link {
-            runs::settle(conn, run, now)
-        } else {
-            runs::put(conn, run, now)
-        }
-    }
-}
-
-/// `{record, trial, has_unsent}`, one for each run.
-struct RunSides(Vec<RunSide>);
-
-impl Encoder for RunSides {
-    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
-        let (mut runs, mut trials) = (RowEncoder::new(env), RowEncoder::new(env));
-        let sides = self.0.iter().map(|side| {
-            let run = runs.encode(side.run.as_deref());
-            let trial = trials.encode(side.trial.as_deref());
-            (run, trial, side.has_unsent)
-        });
-        sides.collect::<Vec<_>>().encode(env)
-    }
-}
-
-/// The trial, its run's record, the unsent points, the watermark they reach, and whether there are
-/// more.
-type TrialSideTerm = (Json, Option<Json>, Vec<PointTerm>, i64, bool);
-
-fn trial_side_term(side: TrialSide) -> TrialSideTerm {
-    let row = |row| Json(Value::Object(row));
-    let unsent = side.unsent;
-    (
-        row(side.trial),
-        side.run.map(row),
-        terms(unsent.points),
-        unsent.seq,
-        unsent.more,
-    )
-}
-
-#[derive(NifMap)]
-#[rustler(decode)]
-pub struct NewJobTerm {
-    instance: String,
-    action: String,
-    args: Json,
-    unique_key: Option<String>,
-    lock_key: Option<String>,
-    priority: u8,
-    max_attempts: u32,
-    scheduled_at: Option<i64>,
-}
-
-impl From<NewJobTerm> for NewJob {
-    fn from(term: NewJobTerm) -> Self {
-        Self {
-            instance: term.instance,
-            action: term.action,
-            args: term.args.0,
-            unique_key: term.unique_key,
-            lock_key: term.lock_key,
-            priority: term.priority,
-            max_attempts: term.max_attempts,
-            scheduled_at: term.scheduled_at,
-        }
-    }
-}
-
-#[derive(NifMap)]
-#[rustler(decode)]
-pub struct JobErrorTerm {
-    kind: String,
-    message: String,
-}
-
-impl From<JobErrorTerm> for jobs::JobError {
-    fn from(term: JobErrorTerm) -> Self {
-        Self::new(term.kind, term.message)
-    }
-}
-
-#[derive(NifMap)]
-#[rustler(decode)]
-pub struct JobFilterTerm {
-    instance: String,
-    states: Vec<String>,
-    action: Option<String>,
-    limit: Option<u32>,
-}
-
-impl TryFrom<JobFilterTerm> for JobFilter {
-    type Error = StoreError;
-
-    fn try_from(term: JobFilterTerm) -> Result<Self> {
-        let states = term.states.iter().map(|name| {
-            JobState::from_name(name)
-                .ok_or_else(|| StoreError::invalid(format!("{name:?} is no state of a job")))
-        });
-        Ok(Self {
-            states: states.collect::<Result<_>>()?,
-            instance: term.instance,
-            action: term.action,
-            limit: term.limit,
-        })
-    }
-}
-
 fn now() -> i64 {
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -488,36 +264,4 @@ fn rows_answer(rows: Result<Vec<Record>>) -> Answer {
             .map(|r| Json(Value::Object(r)))
             .collect::<Vec<_>>()
     }))
-}
-
-fn json(job: jobs::Job) -> Json {
-    Json(serde_json::to_value(job).unwrap_or_default())
-}
-
-fn jsons(jobs: Vec<jobs::Job>) -> Vec<Json> {
-    jobs.into_iter().map(json).collect()
-}
-
-fn reported(points: Vec<ReportedPoint>) -> Vec<Point> {
-    let point = |(key, value, step, timestamp): ReportedPoint| Point {
-        key,
-        value: value.0,
-        step,
-        timestamp,
-    };
-    points.into_iter().map(point).collect()
-}
-
-fn recorded((key, value, step, timestamp): PointTerm) -> RecordedPoint {
-    RecordedPoint {
-        key,
-        value: value.0,
-        step,
-        timestamp,
-    }
-}
-
-fn terms(points: Vec<RecordedPoint>) -> Vec<PointTerm> {
-    let term = |p: RecordedPoint| (p.key, MetricValueTerm(p.value), p.step, p.timestamp);
-    points.into_iter().map(term).collect()
 }

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::wire;
-use crate::batch::Batch;
 use crate::client::{Client, Endpoint};
 use crate::error::Result;
 use crate::model::{Metric, Page, Param, Run, RunStatus, Tag, ViewType};
@@ -112,13 +111,6 @@ impl Client {
     pub async fn log_param(&self, run_id: &str, param: &Param) -> Result<()> {
         validate::param(LOG_PARAM.name, param)?;
         self.change(&LOG_PARAM, run_id, param).await
-    }
-
-    /// All of the batch, or none of it. [`log_entities`](Self::log_entities) takes any number of
-    /// entities, and makes batches that the server takes.
-    pub async fn log_batch(&self, batch: &Batch) -> Result<()> {
-        let (deadline, body) = (self.deadline(), batch.body.clone());
-        self.post_by(deadline, &LOG_BATCH, body, wire::done).await
     }
 
     pub async fn set_tag(&self, run_id: &str, tag: &Tag) -> Result<()> {
