@@ -52,7 +52,10 @@ defmodule Bench.Logger do
       {:ok, logger} = RunLogger.start_link([run_name: "logger"] ++ opts)
       histogram = Points.log(count, &(:ok = RunLogger.log(logger, %{loss: 0.5}, step: &1)))
       server = Server.start(server)
-      {delivered, :ok} = Stats.timed(fn -> RunLogger.close(logger, timeout: @patience) end)
+
+      {delivered, {:ok, :delivered}} =
+        Stats.timed(fn -> RunLogger.close(logger, timeout: @patience) end)
+
       Points.check!(context, Server.database(server), count)
       Server.stop(server)
       {histogram, delivered}

@@ -90,7 +90,7 @@ defmodule Bench.Ticker do
 
       Ticks.during(fn ->
         for step <- 1..points, do: :ok = MLflow.RunLogger.log(logger, %{loss: 0.5}, step: step)
-        :ok = MLflow.RunLogger.close(logger, timeout: @patience)
+        {:ok, :delivered} = MLflow.RunLogger.close(logger, timeout: @patience)
       end)
     end)
   end

@@ -16,6 +16,10 @@ defmodule MLflow.Native do
   end
 
   @doc "Sends a request to the MLflow server and waits for its answer."
+  def call(engine, options, request) when elem(request, 0) in [:sync, :plan, :log_batch] do
+    await(&call_start_large(engine, &1, options, request))
+  end
+
   def call(engine, options, request) do
     await(&call_start(engine, &1, options, request))
   end
@@ -104,6 +108,10 @@ defmodule MLflow.Native do
 
   @doc "Removes a log if nothing in it waits or was refused; tells whether it is gone."
   def log_remove_if_done(_log), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc false
+  def call_start_large(_engine, _reference, _options, _request),
+    do: :erlang.nif_error(:nif_not_loaded)
 
   @doc false
   def call_start(_engine, _reference, _options, _request), do: :erlang.nif_error(:nif_not_loaded)

@@ -68,7 +68,7 @@ defmodule MLflow.Runs do
     with {:ok, instance} <- Instance.fetch(opts),
          {:ok, %{"id" => id}} <- Embedded.fetch_trial_row(instance, trial_id),
          {:ok, _record} <- for_trial(id, opts) do
-      Embedded.call(instance, {:unlink_run, id})
+      Embedded.call(instance, {:unlink_run, id, nil})
     end
   end
 

@@ -114,7 +114,8 @@ defmodule MLflow.Store do
   @callback due_trials(Instance.t(), limit :: pos_integer) :: result([String.t()])
 
   @doc """
-  Writes what a pull found into the trial; answers how many of its points are new, and the version of
+  Writes what a pull found into the trial, unless somebody else wrote there since it was read, which is
+  a retryable `:conflict`; answers how many of its points are new, and the version of
   the trial that is in step: the one just written, unless somebody else wrote since it was read.
   """
   @callback update_trial(Instance.t(), Trial.t(), pull) ::
@@ -145,8 +146,11 @@ defmodule MLflow.Store do
   @callback fetch_run_by_trial(Instance.t(), trial_id :: String.t()) ::
               result(RunRecord.t() | nil)
 
-  @doc "Parts a trial from its run, so that its next sync creates a new one."
-  @callback unlink_run(Instance.t(), Trial.t()) :: ok
+  @doc """
+  Parts a trial from this run, if it still is the trial's, so that its next sync creates a new one. A
+  claim stays, for nobody knows what will come of it.
+  """
+  @callback unlink_run(Instance.t(), Trial.t(), mlflow_run_id :: String.t()) :: ok
 
   @doc "The run ids of an experiment's records; claims without a run have none."
   @callback run_ids_in_experiment(Instance.t(), experiment_id :: String.t()) ::

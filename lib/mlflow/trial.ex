@@ -6,7 +6,8 @@ defmodule MLflow.Trial do
   `status` is a run's status. Times are in ms since the epoch. `params` and `tags` are strings to
   strings. `points` are `{key, value, step, timestamp}`; a store that keeps the whole history of
   metrics gives only those that the server has not got yet. `version` is when the record was last
-  written (ms), so that a change made during a sync is seen by the next.
+  written (ms), so that a change made during a sync is seen by the next; `read` is the store's own, what
+  it needs to tell such a change.
   """
 
   @type t :: %__MODULE__{
@@ -22,7 +23,8 @@ defmodule MLflow.Trial do
           mlflow_run_id: String.t() | nil,
           mlflow_experiment_id: String.t() | nil,
           model_run_id: String.t() | nil,
-          version: integer | nil
+          version: integer | nil,
+          read: term
         }
 
   @enforce_keys [:id]
@@ -36,6 +38,7 @@ defmodule MLflow.Trial do
     :mlflow_experiment_id,
     :model_run_id,
     :version,
+    :read,
     status: :running,
     params: %{},
     tags: %{},

@@ -64,7 +64,7 @@ defmodule MLflow.Trials do
     with {:ok, instance} <- Instance.fetch(opts),
          {:ok, points} <- Metric.points(metrics, opts),
          {:ok, _} <- Embedded.fetch_trial_row(instance, id),
-         {:ok, _recorded} <- Embedded.call(instance, {:append_points, id, points}) do
+         {:ok, _recorded} <- Embedded.call_large(instance, {:append_points, id, points}) do
       :ok
     end
   end

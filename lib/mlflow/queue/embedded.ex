@@ -42,7 +42,10 @@ defmodule MLflow.Queue.Embedded do
   @impl MLflow.Queue
   def enqueue(instance, new_jobs, opts) do
     with {:ok, inserted} <-
-           Store.call(instance, {:insert_jobs, Enum.map(new_jobs, &new_job(instance, &1, opts))}) do
+           Store.call_large(
+             instance,
+             {:insert_jobs, Enum.map(new_jobs, &new_job(instance, &1, opts))}
+           ) do
       notify(instance)
       {:ok, for({row, conflict?} <- inserted, do: %{Job.load(row) | conflict?: conflict?})}
     end

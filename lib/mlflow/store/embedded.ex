@@ -21,6 +21,9 @@ defmodule MLflow.Store.Embedded do
   # A million points that wait must not come at once, nor a whole experiment.
   @points_at_once 50_000
   @rows_at_once 250
+
+  # What a pull may write. It does not where somebody else wrote there since the trial was read.
+  @pulled_columns ~w(name status started_at completed_at artifact_uri parameters tags metrics)
   @pruned_at_once 500
 
   @history_columns [:action, :target, :result, :field]
@@ -90,8 +93,8 @@ defmodule MLflow.Store.Embedded do
 
   @impl true
   def update_trial(instance, trial, pull) do
-    request = {:pull_into_trial, trial.id, trial.version || 0, changes(pull), pull.points}
-    call_large(instance, request)
+    read = %{version: trial.version, columns: trial.read}
+    call_large(instance, {:pull_into_trial, trial.id, read, changes(pull), pull.points})
   end
 
   @impl true
@@ -148,7 +151,7 @@ defmodule MLflow.Store.Embedded do
     do: find(instance, "mlflow_runs", "model_trial_id", trial_id)
 
   @impl true
-  def unlink_run(instance, %Trial{id: id}), do: call(instance, {:unlink_run, id})
+  def unlink_run(instance, %Trial{id: id}, run_id), do: call(instance, {:unlink_run, id, run_id})
 
   @impl true
   def run_ids_in_experiment(instance, experiment_id),
@@ -287,7 +290,12 @@ defmodule MLflow.Store.Embedded do
           into: %{},
           do: {key, value}
 
-    %Trial{trial | tags: Map.merge(trial.tags, ours), version: row["updated_at"]}
+    %Trial{
+      trial
+      | tags: Map.merge(trial.tags, ours),
+        version: row["updated_at"],
+        read: Map.new(@pulled_columns, &{&1, row[&1]})
+    }
   end
 
   defp to_side({record, trial, unsynced?}, config),

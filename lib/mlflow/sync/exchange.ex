@@ -3,7 +3,7 @@ defmodule MLflow.Sync.Exchange do
   # One trial and its run brought in step: the run is found or claimed, the engine carries the
   # difference out, and what was agreed is recorded.
 
-  alias MLflow.{Error, Instance, Store, Trial}
+  alias MLflow.{Error, Instance, RunRecord, Store, Trial}
   alias MLflow.Sync.{Order, Report, Settlement, Target}
 
   @doc """
@@ -64,11 +64,18 @@ defmodule MLflow.Sync.Exchange do
     experiment_id = place.record && place.record.mlflow_experiment_id
     opts = opts |> unread() |> Keyword.put(:experiment_id, experiment_id)
 
-    with :ok <- instance.config.store.unlink_run(instance, side.trial),
+    with :ok <- part(instance, side.trial, place.record, old),
          {:ok, later} <- trial(instance, side.trial.id, direction, opts) do
       {:ok, Report.add(Report.of_exchange(report, 0), later)}
     end
   end
+
+  # A run that was found by our tag only now is not the trial's yet: there is just the claim.
+  defp part(instance, _trial, %RunRecord{mlflow_run_id: nil} = claim, _old),
+    do: instance.config.store.release_claim(instance, claim)
+
+  defp part(instance, trial, _record, old),
+    do: instance.config.store.unlink_run(instance, trial, old)
 
   defp settle(instance, side, place, report, direction, opts) do
     with {:ok, summary} <-

@@ -14,15 +14,16 @@ const DIFFERENT: usize = 2_000;
 const PARAMS: usize = 20;
 const METRICS: usize = 10;
 const TAGS: usize = 5;
+const ROUNDS: usize = 3;
 /// One in so many has changed since.
 const CHANGED: usize = 10;
 
 fn main() {
     let sides: Vec<_> = (0..DIFFERENT).map(side).collect();
     let policy = Policy::default();
-    let mut best = f64::INFINITY;
+    let mut times = [0.0; ROUNDS];
     let mut changed = 0;
-    for _ in 0..3 {
+    for time in &mut times {
         let start = Instant::now();
         changed = 0;
         for (trial, base, run) in sides.iter().cycle().take(TRIALS) {
@@ -30,11 +31,13 @@ fn main() {
             changed += usize::from(!plan.push.is_empty());
             black_box(plan);
         }
-        best = best.min(start.elapsed().as_secs_f64());
+        *time = start.elapsed().as_secs_f64();
     }
+    times.sort_by(f64::total_cmp);
+    let median = times[ROUNDS / 2];
     println!(
-        "diff: {TRIALS} trials, {changed} of them changed, {best:.3} s, {:.0} k/s",
-        TRIALS as f64 / best / 1e3
+        "trials, {changed} of them changed: {TRIALS}, {median:.3} s, {:.0} a second",
+        TRIALS as f64 / median
     );
 }
 

@@ -37,11 +37,17 @@ impl Order {
         let base = self.base.as_ref();
         let mut plan = diff::diff(&self.trial, base, run, direction, &self.policy);
         if self.is_partial {
-            plan.push.update = RunUpdate::default();
+            let later = std::mem::take(&mut plan.push.update);
             let agreed = Arc::make_mut(&mut plan.base);
-            agreed.name = base.and_then(|base| base.name.clone());
-            agreed.status = base.and_then(|base| base.status.clone());
-            agreed.end_time = base.and_then(|base| base.end_time);
+            if later.run_name.is_some() {
+                agreed.name = base.and_then(|base| base.name.clone());
+            }
+            if later.status.is_some() {
+                agreed.status = base.and_then(|base| base.status.clone());
+            }
+            if later.end_time.is_some() {
+                agreed.end_time = base.and_then(|base| base.end_time);
+            }
         }
         plan
     }
@@ -176,19 +182,17 @@ impl Work<'_> {
     }
 }
 
-/// Whether a push that does not look could change what both sides have agreed on, and so perhaps
-/// what somebody else has changed meanwhile. What is only added overwrites nothing, except a tag
-/// that somebody else may have added too and might win.
+/// Whether a push that does not look could overwrite what somebody else has changed meanwhile. Points
+/// overwrite nothing, and neither do params, which the server refuses; a tag that is new here may
+/// not be new there.
 fn must_look(order: &Order) -> bool {
     let base = order.base.as_ref();
     let plan = order.plan(None, Direction::Push);
-    let is_agreed = |tag: &Tag| base.is_some_and(|base| base.tags.contains_key(&tag.key));
-    let may_lose = order.policy.tags != Side::Local;
     plan.new_run
         || base.is_some_and(|base| base.is_contested)
         || plan.push.update != RunUpdate::default()
         || !plan.push.deleted_tags.is_empty()
-        || plan.push.tags.iter().any(|tag| may_lose || is_agreed(tag))
+        || !plan.push.tags.is_empty()
 }
 
 /// Whether the server's database refused what another request inserted that very moment, such as the

@@ -52,6 +52,28 @@ fn call_start(
     options: CallOptions,
     request: Request,
 ) -> Started {
+    start_call(env, engine, reference, options, request)
+}
+
+/// [`call_start`] for requests that may bring a run, a trial and thousands of points.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn call_start_large(
+    env: Env,
+    engine: ResourceArc<Engine>,
+    reference: Term,
+    options: CallOptions,
+    request: Request,
+) -> Started {
+    start_call(env, engine, reference, options, request)
+}
+
+fn start_call(
+    env: Env,
+    engine: ResourceArc<Engine>,
+    reference: Term,
+    options: CallOptions,
+    request: Request,
+) -> Started {
     Started(
         engine
             .call(env, reference, options, request)

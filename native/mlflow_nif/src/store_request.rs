@@ -23,7 +23,7 @@ use self::claim_terms::{ClaimTerm, claim_term};
 use self::filter_terms::{FilterTerm, HistoryFilterTerm};
 use self::job_terms::{JobErrorTerm, JobFilterTerm, NewJobTerm, json, jsons};
 use self::point_terms::{ReportedPoint, recorded, reported, terms};
-use self::side_terms::{RemoteRunTerm, RunSides, trial_side_term};
+use self::side_terms::{AsReadTerm, RemoteRunTerm, RunSides, trial_side_term};
 use crate::reply::{Answer, answer, done};
 use crate::terms::{Json, PointTerm};
 
@@ -44,7 +44,7 @@ pub enum StoreRequest {
     DueTrials(u32),
     TrialsWithoutRun(Option<String>),
     AppendPoints(String, Vec<ReportedPoint>),
-    PullIntoTrial(String, i64, Json, Vec<PointTerm>),
+    PullIntoTrial(String, AsReadTerm, Json, Vec<PointTerm>),
     LoadForSync(String, u32),
     PointsAfter(String, i64, Option<u32>),
     PointHistory(String, Option<String>),
@@ -57,7 +57,7 @@ pub enum StoreRequest {
     PutRuns(Vec<Json>),
     PutRun(Json),
     PutSyncError(String, Json),
-    UnlinkRun(String),
+    UnlinkRun(String, Option<String>),
     RunIdsInExperiment(String),
     InStep(Vec<Seen>),
     FindExperiment(String),
@@ -124,9 +124,10 @@ impl StoreRequest {
             Self::AppendPoints(id, points) => {
                 answer(points::append(conn, &id, &reported(points), now))
             }
-            Self::PullIntoTrial(id, version, changes, points) => answer((|| {
+            Self::PullIntoTrial(id, read, changes, points) => answer((|| {
                 let points: Vec<_> = points.into_iter().map(recorded).collect();
-                let pulled = trials::pull(conn, &id, version, object(changes)?, &points, now)?;
+                let read = read.try_into()?;
+                let pulled = trials::pull(conn, &id, &read, object(changes)?, &points, now)?;
                 Ok::<_, StoreError>((pulled.new_points, pulled.version))
             })()),
             Self::LoadForSync(id, limit) => {
@@ -156,7 +157,7 @@ impl StoreRequest {
                 let trial = RunRef::Trial(&trial_id);
                 row_answer(runs::record_error(conn, trial, error.0, now))
             }
-            Self::UnlinkRun(trial) => done(runs::unlink(conn, &trial, now)),
+            Self::UnlinkRun(trial, run) => done(runs::unlink(conn, &trial, run.as_deref(), now)),
             Self::RunIdsInExperiment(id) => answer(runs::ids_in_experiment(conn, &id)),
             Self::InStep(seen) => answer(mlflow_store::in_step(conn, &seen)),
             Self::FindExperiment(id) => found_answer(experiments::find(conn, &id)),

@@ -213,16 +213,28 @@ fn key(entry: &Entry) -> (u8, &str) {
 }
 
 /// Whether it is the key of these that the server will not have, whatever comes with it: then it
-/// says of the first one and of the last one alone the very same.
+/// says the very same of the first one and of the last one alone, which have little else in common.
 async fn is_key_refused(client: &Client, run_id: &str, part: &[&Numbered]) -> Result<bool, Error> {
     let (Some(first), Some(last)) = (part.first(), part.last()) else {
         return Ok(false);
     };
+    if !share_only_the_key(&first.1, &last.1) {
+        return Ok(false);
+    }
     let Some(of_first) = refusal_of(client, run_id, &[first]).await? else {
         return Ok(false);
     };
     let of_last = refusal_of(client, run_id, &[last]).await?;
     Ok(of_last.is_some_and(|of_last| of_last.message == of_first.message))
+}
+
+fn share_only_the_key(one: &Entry, two: &Entry) -> bool {
+    match (one, two) {
+        (Entry::Metric(one), Entry::Metric(two)) => one.value != two.value && one.step != two.step,
+        (Entry::Param(one), Entry::Param(two)) => one.value != two.value,
+        (Entry::Tag(one), Entry::Tag(two)) => one.value != two.value,
+        _ => false,
+    }
 }
 
 async fn refusal_of(

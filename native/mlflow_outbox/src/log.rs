@@ -335,6 +335,8 @@ impl Log {
             return Ok(state.removed);
         }
         let gone = self.folder.with_extension("gone");
+        // What an earlier log of this number may have left there.
+        let _ = fs::remove_dir_all(&gone);
         fs::rename(&self.folder, &gone).at(&self.folder)?;
         state.removed = true;
         self.budget.give_back(state.waiting_bytes());
@@ -511,7 +513,8 @@ impl State {
     /// Files to flush, and whether the folder has new ones.
     fn unflushed(&mut self) -> (Vec<Arc<File>>, bool) {
         let mut files = std::mem::take(&mut self.unflushed);
-        if std::mem::take(&mut self.dirty) {
+        let is_known = files.iter().any(|file| Arc::ptr_eq(file, &self.file));
+        if std::mem::take(&mut self.dirty) && !is_known {
             files.push(Arc::clone(&self.file));
         }
         (files, std::mem::take(&mut self.new_files))

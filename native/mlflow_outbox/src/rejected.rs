@@ -59,23 +59,32 @@ impl RejectedFile {
 
     /// On the disk when it returns: what is acknowledged next is kept nowhere else.
     pub fn add(&mut self, rejected: &[Rejected]) -> Result<()> {
-        let mut bytes = Vec::new();
-        let known = self.last;
-        for rejected in rejected.iter().filter(|new| Some(new.number) > known) {
+        let (mut bytes, mut count, mut last) = (Vec::new(), 0, self.last);
+        for rejected in rejected.iter().filter(|new| Some(new.number) > self.last) {
             let mut payload = Vec::new();
             put_text(&mut payload, &rejected.kind)?;
             put_text(&mut payload, &rejected.message)?;
             rejected.entry.borrow().encode(&mut payload)?;
             frame::put(&mut bytes, rejected.number, 1, rejected.at, &payload);
-            self.count += 1;
-            self.last = Some(rejected.number);
+            count += 1;
+            last = Some(rejected.number);
         }
-        let mut options = OpenOptions::new();
-        let file = options.create(true).append(true).open(&self.path);
-        file.and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_data()))
-            .at(&self.path)?;
+        self.append(&bytes).at(&self.path)?;
         self.bytes += bytes.len() as u64;
+        self.count += count;
+        self.last = last;
         Ok(())
+    }
+
+    /// All of it, or nothing: what a full disk took the half of is cut off again.
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).append(true).open(&self.path)?;
+        let written = file.write_all(bytes).and_then(|()| file.sync_data());
+        if written.is_err() {
+            let _ = file.set_len(self.bytes);
+        }
+        written
     }
 
     pub fn forget(&mut self) {

@@ -28,6 +28,8 @@ pub enum ErrorKind {
     Invalid,
     /// Another row already has this value of a unique column.
     Taken,
+    /// Somebody wrote the row since it was read.
+    Changed,
     /// The store was closed.
     Closed,
     /// The queue to the writer thread is full.

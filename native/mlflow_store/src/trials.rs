@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
-use crate::error::Result;
+use crate::error::{ErrorKind, Result, StoreError};
 use crate::points::{self, Point, RecordedPoint};
 use crate::record::{self, Bump, Record};
 use crate::tables::MODEL_TRIALS;
@@ -50,33 +50,55 @@ pub struct Pulled {
     pub version: i64,
 }
 
-/// Writes what came from the server into a trial that was read at `version`, its `updated_at`.
+/// A trial as it was when the pull was decided on: its version, which is its `updated_at`, and the
+/// columns that a pull may write.
+#[derive(Clone, Debug)]
+pub struct AsRead {
+    pub version: i64,
+    pub columns: Record,
+}
+
+/// Writes what came from the server into a trial, unless somebody else has changed the very columns
+/// since it was read: what they wrote would be lost, and nobody would know.
 ///
 /// A map among the changes is merged into the one that is there: its entries are added or replace
 /// their namesakes, and a null removes one.
 pub fn pull(
     conn: &Connection,
     trial: &str,
-    version: i64,
+    read: &AsRead,
     mut changes: Record,
     points: &[RecordedPoint],
     now: i64,
 ) -> Result<Pulled> {
     transaction(conn, |conn| {
         let id = points::owner(conn, trial)?;
-        let new_points = points::append_remote(conn, &id, points)?;
         let current = record::get(conn, &MODEL_TRIALS, "id", id.as_str())?.unwrap_or_default();
+        if changes
+            .keys()
+            .any(|column| current.get(column) != read.columns.get(column))
+        {
+            return Err(changed(trial));
+        }
+        let new_points = points::append_remote(conn, &id, points)?;
         for (column, value) in &mut changes {
             merge(value, current.get(column));
         }
-        let is_as_read = current.get("updated_at").and_then(Value::as_i64) == Some(version);
+        let is_as_read = current.get("updated_at").and_then(Value::as_i64) == Some(read.version);
         let written = record::update(conn, &MODEL_TRIALS, &id, changes, now)?;
-        let written = written["updated_at"].as_i64().unwrap_or(version);
+        let written = written["updated_at"].as_i64().unwrap_or(read.version);
         Ok(Pulled {
             new_points,
-            version: if is_as_read { written } else { version },
+            version: if is_as_read { written } else { read.version },
         })
     })
+}
+
+fn changed(trial: &str) -> StoreError {
+    let message = format!(
+        "trial {trial:?} was changed while it was compared with its run: the next sync merges both"
+    );
+    StoreError::new(ErrorKind::Changed, message)
 }
 
 fn merge(change: &mut Value, current: Option<&Value>) {

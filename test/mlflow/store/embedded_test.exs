@@ -267,10 +267,9 @@ defmodule MLflow.Store.EmbeddedTest do
       assert {:ok, %{points: [], trial: %{version: ^version}}} =
                Embedded.load_for_sync(instance, "t1")
 
-      # Read before somebody wrote it: only that reading is in step.
-      stale = %{trial | version: version - 1}
-      assert {:ok, {0, older}} = Embedded.update_trial(instance, stale, %{pull | name: "again"})
-      assert older == version - 1
+      # Read before somebody wrote it: what they wrote stays.
+      error = assert_error(:conflict, Embedded.update_trial(instance, trial, pull))
+      assert error.retryable
     end
   end
 

@@ -23,10 +23,12 @@ impl Client {
         tags: &[Tag],
         metrics: &[Metric],
     ) -> Result<()> {
+        let size = self.sizes().size();
         let upload = Upload {
             client: self,
             rest: Batches::new(run_id, params, tags, metrics)?,
-            cut: self.sizes().size(),
+            begun: size,
+            cut: size,
             on_trial: None,
         };
         upload.send().await
@@ -36,7 +38,8 @@ impl Client {
 struct Upload<'a> {
     client: &'a Client,
     rest: Batches<'a>,
-    /// What the last batch was cut by.
+    /// What the first batch was cut by, and the last one.
+    begun: BatchSize,
     cut: BatchSize,
     /// A smaller size that no batch has got through with yet.
     on_trial: Option<BatchSize>,
@@ -59,13 +62,16 @@ impl Upload<'_> {
                     self.passed();
                     deadline = self.client.deadline();
                 }
-                Err(error) if Instant::now() < deadline => {
-                    self.shrink(size, error)?;
+                Err(error) => {
+                    let error = self.shrink(size, error)?;
+                    if Instant::now() >= deadline {
+                        return Err(self.give_up(error));
+                    }
                     self.rest.put_back(&batch);
                 }
-                Err(error) => return Err(error),
             }
         }
+        self.learn();
         Ok(())
     }
 
@@ -76,16 +82,33 @@ impl Upload<'_> {
         self.rest.next_batch(&sizes.limits(self.cut))
     }
 
-    fn passed(&mut self) {
-        match self.on_trial.take() {
-            Some(size) => self.client.sizes().lower(size),
-            None => self.client.sizes().passed(),
+    fn passed(&self) {
+        if self.on_trial.is_none() {
+            self.client.sizes().passed();
         }
+    }
+
+    /// That everything got through in smaller parts is what tells that it was their size.
+    fn learn(&self) {
+        if let Some(size) = self.on_trial {
+            self.client.sizes().lower(size);
+        }
+    }
+
+    /// A server that is slow over large batches would let no call find out: the next one begins a
+    /// step smaller, however many steps this one tried.
+    fn give_up(&self, error: Error) -> Error {
+        if error.is_timeout()
+            && let Some(smaller) = self.begun.halved_by_weight(self.begun)
+        {
+            self.client.sizes().lower(smaller);
+        }
+        error
     }
 
     /// Has what failed sent in smaller parts, unless that would not help. What is refused however
     /// small it is was not refused for its size, and teaches nothing.
-    fn shrink(&mut self, sent: BatchSize, error: Error) -> Result<()> {
+    fn shrink(&mut self, sent: BatchSize, error: Error) -> Result<Error> {
         let smaller = match excess(&error, sent) {
             None => None,
             Some(Excess::Bytes) => sent.halved_by_bytes(self.cut),
@@ -94,13 +117,8 @@ impl Upload<'_> {
         let Some(smaller) = smaller else {
             return Err(error);
         };
-        if error.is_timeout() {
-            // The next one may have no time left to find out.
-            self.client.sizes().lower(smaller);
-        } else {
-            self.on_trial = Some(smaller);
-        }
-        Ok(())
+        self.on_trial = Some(smaller);
+        Ok(error)
     }
 }
 

@@ -13,7 +13,7 @@ const LEAST_BYTES: usize = 64_000;
 const LARGE: usize = 100;
 
 /// So many batches that passed raise the size by one part of this many of the profile's.
-const PASSES_PER_STEP: u32 = 50;
+const PASSES_PER_STEP: u32 = 10;
 const STEPS: usize = 20;
 
 /// What all sessions with a server have learned; it begins with, and never exceeds, what the

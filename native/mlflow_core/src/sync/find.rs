@@ -1,5 +1,7 @@
 //! Runs by our own tag.
 
+use std::collections::HashSet;
+
 use crate::api::SearchRuns;
 use crate::client::Client;
 use crate::error::Result;
@@ -16,10 +18,12 @@ pub(super) async fn by_tag(client: &Client, experiment_id: &str, tag: &Tag) -> R
         view_type: Some(ViewType::ActiveOnly),
         page_token: None,
     };
-    // A page may be empty and have a next one all the same.
+    let mut tokens = HashSet::new();
+    // A page may be empty and have a next one all the same; one that came before ends it.
     loop {
         let page = client.search_runs(&search).await?;
-        let is_last = page.next_page_token.is_none() || page.next_page_token == search.page_token;
+        let next = page.next_page_token.as_ref();
+        let is_last = next.is_none_or(|token| !tokens.insert(token.clone()));
         if !page.items.is_empty() || is_last {
             let mut runs = page.items;
             runs.sort_by(|one, two| age(one).cmp(&age(two)));

@@ -1,9 +1,12 @@
 //! What is known here of runs and trials, in the form in which syncs ask for it.
 
 use mlflow_store::sides::{RemoteRun, RunSide, TrialSide};
+use mlflow_store::trials::AsRead;
+use mlflow_store::{Result, StoreError};
 use rustler::{Encoder, Env, NifMap, Term};
 use serde_json::Value;
 
+use super::object;
 use super::point_terms::terms;
 use crate::terms::{Json, PointTerm, RowEncoder};
 
@@ -20,6 +23,25 @@ impl From<RemoteRunTerm> for RemoteRun {
             mlflow_run_id: term.run_id,
             trial: term.trial_tag,
         }
+    }
+}
+
+/// A trial as it was when it was compared: its version, and the columns that a pull may write.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub struct AsReadTerm {
+    version: i64,
+    columns: Json,
+}
+
+impl TryFrom<AsReadTerm> for AsRead {
+    type Error = StoreError;
+
+    fn try_from(term: AsReadTerm) -> Result<Self> {
+        Ok(Self {
+            version: term.version,
+            columns: object(term.columns)?,
+        })
     }
 }
 

@@ -40,6 +40,7 @@ impl From<StoreError> for ErrorTerm {
             mlflow_store::ErrorKind::NotFound => ErrorKind::NotFound,
             mlflow_store::ErrorKind::Invalid => ErrorKind::Invalid,
             mlflow_store::ErrorKind::Taken => ErrorKind::AlreadyExists,
+            mlflow_store::ErrorKind::Changed => ErrorKind::Conflict,
             mlflow_store::ErrorKind::Overloaded => ErrorKind::Overloaded,
             mlflow_store::ErrorKind::Internal => ErrorKind::Bug,
             _ => ErrorKind::Store,

@@ -1,6 +1,8 @@
 use mlflow_store::runs::{self, Claim};
 use mlflow_store::sides::{self, RemoteRun, RunSide};
-use mlflow_store::{Cell, Connection, Point, Record, Result, points, record, tables, trials};
+use mlflow_store::{
+    Cell, Connection, ErrorKind, Point, Record, Result, points, record, tables, trials,
+};
 use serde_json::{Value, json};
 
 use crate::support::{T, record as row, with_conn};
@@ -306,17 +308,45 @@ fn a_pull_merges_maps_and_keeps_the_points() {
             "nothing to push"
         );
 
-        let again = trials::pull(conn, "t", read, row(changes), &pulled, T + 9)?;
-        assert_eq!(
-            (again.new_points, again.version),
-            (0, read),
-            "somebody wrote the trial since it was read"
-        );
+        let read = as_read(conn)?;
+        let again = trials::pull(conn, "t", &read, row(changes), &pulled, T + 9)?;
+        assert_eq!((again.new_points, again.version), (0, read.version));
         assert_eq!(
             trials::find(conn, "a")?,
             Some(trial),
             "a replay changes nothing"
         );
+        Ok(())
+    });
+}
+
+fn as_read(conn: &Connection) -> Result<trials::AsRead> {
+    let columns = trials::find(conn, "a")?.unwrap();
+    let version = columns["updated_at"].as_i64().unwrap();
+    Ok(trials::AsRead { version, columns })
+}
+
+#[test]
+fn what_somebody_wrote_meanwhile_is_not_overwritten() {
+    with_conn(|conn| {
+        trials::create(
+            conn,
+            row(json!({"id": "a", "trial_id": "t", "name": "A"})),
+            &[],
+            T,
+        )?;
+        let read = as_read(conn)?;
+        trials::update(conn, "a", row(json!({"name": "C"})), &[], T + 1)?;
+
+        let renamed = row(json!({"name": "B"}));
+        let error = trials::pull(conn, "t", &read, renamed, &[], T + 2).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Changed);
+        assert_eq!(trials::find(conn, "a")?.unwrap()["name"], "C");
+
+        // Another column is no reason to wait, but neither is what it holds in step now.
+        let ended = row(json!({"status": "failed"}));
+        let pulled = trials::pull(conn, "t", &read, ended, &[], T + 3)?;
+        assert_eq!(pulled.version, read.version);
         Ok(())
     });
 }
