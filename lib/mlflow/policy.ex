@@ -16,6 +16,9 @@ defmodule MLflow.Policy do
     * `:newest` - whoever was changed last. MLflow keeps no time of change, so a run's is the newest
       moment it tells: its end, or the timestamp of its latest point.
 
+  Points of a metric are always united, on both sides; its policy decides whose latest value the
+  trial has as its own. A run shows the point with the highest step, then time, whoever logged it.
+
   MLflow never changes a param, so there the question is what becomes of the trial's value:
 
     * `:keep_remote` - the run keeps its own, and nothing is sent

@@ -185,12 +185,17 @@ defmodule MLflow.RunLogger do
   defp open(logger) when is_atom(logger) and logger != nil do
     case Process.whereis(logger) do
       nil -> {:error, closed()}
-      pid -> open(pid)
+      pid -> with {:error, _} <- open(pid), do: open_when_started(pid)
     end
   end
 
   defp open(other),
     do: raise(ArgumentError, "a logger is a pid or a registered name, got #{inspect(other)}")
+
+  # A name is there before the log is open, as when a supervisor starts the logger again.
+  defp open_when_started(pid) do
+    if Holder.started?(pid), do: open(pid), else: {:error, closed()}
+  end
 
   defp closed do
     message = "this logger is closed; start another one to log on"

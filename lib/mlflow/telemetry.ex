@@ -33,6 +33,7 @@ defmodule MLflow.Telemetry do
 
     defp outcome({:error, %MLflow.Error{kind: kind}}), do: kind
     defp outcome({verdict, %MLflow.Error{kind: kind}}), do: {verdict, kind}
+    defp outcome({:snooze, _seconds, %MLflow.Error{kind: kind}}), do: {:snooze, kind}
     defp outcome(_), do: :ok
   else
     @doc false

@@ -7,6 +7,15 @@ defmodule MLflow.Outbox.Destination do
 
   @doc "The run of a log, by what is known of it."
   @spec run_id(Instance.t(), map, String.t() | nil) :: {:ok, String.t()} | {:error, Error.t()}
+  # A trial may be given another run while it is logged to.
+  def run_id(instance, %{identity: %{"kind" => "trial", "id" => id}}, _known) do
+    case instance.config.store.fetch_run_by_trial(instance, id) do
+      {:ok, %RunRecord{mlflow_run_id: run_id}} when run_id != nil -> {:ok, run_id}
+      {:ok, _none_yet} -> create_for_trial(instance, id)
+      error -> error
+    end
+  end
+
   def run_id(_instance, _log, known) when known != nil, do: {:ok, known}
 
   def run_id(instance, log, nil) do
@@ -23,17 +32,17 @@ defmodule MLflow.Outbox.Destination do
 
   defp find(_instance, %{"kind" => "run", "id" => run_id}), do: {:ok, run_id}
 
-  defp find(instance, %{"kind" => "trial", "id" => id}) do
-    with {:ok, report} <- Sync.trial_to_mlflow(id, name: instance.name),
-         do: {:ok, report["mlflow_run_id"]}
-  end
-
   defp find(instance, %{"kind" => "own", "id" => id} = identity) do
     case instance.config.store.fetch_run_by_trial(instance, id) do
       {:ok, %RunRecord{mlflow_run_id: run_id}} when run_id != nil -> resume(instance, run_id)
       {:ok, _none_yet} -> create(instance, identity)
       error -> error
     end
+  end
+
+  defp create_for_trial(instance, id) do
+    with {:ok, report} <- Sync.trial_to_mlflow(id, name: instance.name),
+         do: {:ok, report["mlflow_run_id"]}
   end
 
   # An earlier logger of this id has ended it.

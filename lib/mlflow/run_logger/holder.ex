@@ -38,6 +38,14 @@ defmodule MLflow.RunLogger.Holder do
     :exit, _reason -> {:error, Error.new(:invalid, "close", "this logger is closed already")}
   end
 
+  @doc "Waits until the process has begun; whether it has."
+  @spec started?(pid) :: boolean
+  def started?(logger) do
+    GenServer.call(logger, :started?, :infinity)
+  catch
+    :exit, _reason -> false
+  end
+
   @impl true
   def init({name, identity, opts, {caller, reference}}) do
     # Whose exit this is tells how the run ends.
@@ -58,6 +66,8 @@ defmodule MLflow.RunLogger.Holder do
   end
 
   @impl true
+  def handle_call(:started?, _from, log), do: {:reply, true, log}
+
   def handle_call({:close, status}, _from, log) do
     case finish(log, status) do
       {:error, error} ->

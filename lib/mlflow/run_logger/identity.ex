@@ -33,6 +33,18 @@ defmodule MLflow.RunLogger.Identity do
       raise ArgumentError, ":on_exit is :auto or :leave, got #{inspect(opts[:on_exit])}"
 
     check_id!(opts[:id])
+    Enum.each(texts(opts), &check_text!/1)
+  end
+
+  # What is not UTF-8 can be neither kept nor sent.
+  defp texts(opts) do
+    pairs = for option <- [:params, :tags], pair <- Value.pairs(opts[option] || []), do: pair
+    names = for option <- [:run_name, :experiment], opts[option] != nil, do: opts[option]
+    Enum.flat_map(pairs, &Tuple.to_list/1) ++ Enum.map(names, &Value.text/1)
+  end
+
+  defp check_text!(text) do
+    String.valid?(text) || raise ArgumentError, "#{inspect(text)} is not valid UTF-8"
   end
 
   # It becomes the value of our tag, and is searched for.

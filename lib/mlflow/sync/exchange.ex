@@ -3,7 +3,7 @@ defmodule MLflow.Sync.Exchange do
   # One trial and its run brought in step: the run is found or claimed, the engine carries the
   # difference out, and what was agreed is recorded.
 
-  alias MLflow.{Error, Instance, RunRecord, Store, Trial}
+  alias MLflow.{Error, Instance, Metric, RunRecord, Store, Trial}
   alias MLflow.Sync.{Order, Report, Settlement, Target}
 
   @doc """
@@ -54,28 +54,30 @@ defmodule MLflow.Sync.Exchange do
     trial = %Trial{side.trial | points: side.points}
     opts = [partial: more?(side, direction)] ++ Keyword.take(opts, [:history])
     order = Order.new(instance, trial, place.record, place.target, direction, opts)
-    Instance.request(instance, {:sync, order})
+
+    with {:error, error} <- Instance.request(instance, {:sync, order}) do
+      give_up_claim(instance, place)
+      {:error, error}
+    end
   end
+
+  # There is no report, as where no token was to be had: the next attempt need not wait for the lease.
+  defp give_up_claim(instance, %{record: %RunRecord{mlflow_run_id: nil} = record, since: since}),
+    do: instance.config.store.abandon_claim(instance, record, since || Metric.now())
+
+  defp give_up_claim(_instance, _place), do: :ok
 
   # The run had a param that this trial contradicts, and lost our tag for that: the trial gets
   # another run, in the same experiment.
   defp settle(instance, side, place, %{superseded: old} = report, direction, opts)
        when old != nil do
-    experiment_id = place.record && place.record.mlflow_experiment_id
-    opts = opts |> unread() |> Keyword.put(:experiment_id, experiment_id)
+    opts = opts |> unread() |> Keyword.put(:experiment_id, report.run.experiment_id)
 
     with :ok <- part(instance, side.trial, place.record, old),
          {:ok, later} <- trial(instance, side.trial.id, direction, opts) do
       {:ok, Report.add(Report.of_exchange(report, 0), later)}
     end
   end
-
-  # A run that was found by our tag only now is not the trial's yet: there is just the claim.
-  defp part(instance, _trial, %RunRecord{mlflow_run_id: nil} = claim, _old),
-    do: instance.config.store.release_claim(instance, claim)
-
-  defp part(instance, trial, _record, old),
-    do: instance.config.store.unlink_run(instance, trial, old)
 
   defp settle(instance, side, place, report, direction, opts) do
     with {:ok, summary} <-
@@ -85,6 +87,13 @@ defmodule MLflow.Sync.Exchange do
         else: {:ok, summary}
     end
   end
+
+  # A run that was found by our tag only now is not the trial's yet: there is just the claim.
+  defp part(instance, _trial, %RunRecord{mlflow_run_id: nil} = claim, _old),
+    do: instance.config.store.release_claim(instance, claim)
+
+  defp part(instance, trial, _record, old),
+    do: instance.config.store.unlink_run(instance, trial, old)
 
   # A trial with very many points waiting goes up piece by piece, each of which is kept.
   defp go_on(instance, side, direction, opts, summary) do

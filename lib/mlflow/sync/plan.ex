@@ -36,7 +36,10 @@ defmodule MLflow.Sync.Plan do
     end
   end
 
-  defp run(_instance, %{trial: nil, run: run, record: record}), do: {:ok, mirrored(run, record)}
+  defp run(_instance, %{trial: trial, run: run, record: record})
+       when trial == nil or run.lifecycle_stage == :deleted,
+       do: {:ok, mirrored(run, record)}
+
   defp run(instance, %{trial: trial, run: run}), do: trial(instance, trial.id, :both, run: run)
 
   defp plan(trial, plan) do

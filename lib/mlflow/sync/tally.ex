@@ -10,6 +10,7 @@ defmodule MLflow.Sync.Tally do
     :id,
     :requests,
     runs: MapSet.new(),
+    trials: MapSet.new(),
     tagged: %{},
     done: [],
     failed: [],
@@ -48,6 +49,10 @@ defmodule MLflow.Sync.Tally do
 
   defp add_one({id, {:error, error}}, tally), do: %{tally | failed: [{id, error} | tally.failed]}
 
+  @doc "Trials that are to have a run in the end; one that is created later is the next sync's."
+  @spec expect(t, [String.t()]) :: t
+  def expect(tally, trial_ids), do: %{tally | trials: MapSet.new(trial_ids)}
+
   @spec seen?(t, String.t()) :: boolean
   def seen?(tally, run_id), do: MapSet.member?(tally.runs, run_id)
 
@@ -64,7 +69,12 @@ defmodule MLflow.Sync.Tally do
     unrecorded =
       Enum.count(tally.runs, &(not (MapSet.member?(recorded, &1) or MapSet.member?(failed, &1))))
 
-    without_run = Enum.count(waiting_trial_ids, &(not MapSet.member?(failed, &1)))
+    without_run =
+      Enum.count(
+        waiting_trial_ids,
+        &(MapSet.member?(tally.trials, &1) and not MapSet.member?(failed, &1))
+      )
+
     %{tally | unaccounted: unrecorded + without_run}
   end
 

@@ -102,7 +102,7 @@ defmodule MLflow.Sync.WholeExperiment do
           {trial.id, Exchange.trial(instance, trial.id, :push, experiment_id: id)}
         end)
 
-      {:ok, Tally.add(tally, outcomes)}
+      {:ok, tally |> Tally.expect(Enum.map(trials, & &1.id)) |> Tally.add(outcomes)}
     end
   end
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::api::RunUpdate;
 use crate::client::{Client, RequestCounts};
-use crate::diff::{self, Base, Direction, Plan, Policy, Side};
+use crate::diff::{self, Base, Direction, Plan, Policy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Run, Tag, Trial};
 

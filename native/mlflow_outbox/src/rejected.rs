@@ -1,7 +1,7 @@
 //! What the server refused for good, kept with its reason for whoever looks.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::entry::{Bytes, Entry, put_text};

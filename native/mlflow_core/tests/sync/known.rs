@@ -31,17 +31,30 @@ async fn an_unchanged_trial_takes_no_request() {
 #[tokio::test]
 async fn with_a_base_a_push_adds_without_reading() {
     let (mut trial, base) = pushed(running_trial());
-    trial.tags.insert("team".to_owned(), "a".to_owned());
+    trial.params.insert("depth".to_owned(), "3".to_owned());
     let mut order = order(trial, existing());
     order.base = Some(base);
     let (report, requests) = carried_out(order, [Reply::done()]).await;
     assert_eq!(lines(&requests), [LOG_BATCH]);
     assert_eq!(
-        requests[0].json()["tags"],
-        json!([{"key": "team", "value": "a"}])
+        requests[0].json()["params"],
+        json!([{"key": "depth", "value": "3"}])
     );
-    assert_eq!(requests[0].json()["params"], json!([]));
+    assert_eq!(requests[0].json()["tags"], json!([]));
     assert_eq!(report.error, None);
+}
+
+#[tokio::test]
+async fn a_tag_that_is_new_here_may_not_be_new_there() {
+    let (mut trial, base) = pushed(running_trial());
+    trial.tags.insert("team".to_owned(), "a".to_owned());
+    let mut run = run_of(&running_trial());
+    run.tags.insert("team".to_owned(), "b".to_owned());
+    let mut order = order(trial, existing());
+    order.base = Some(base);
+    let (report, requests) = carried_out(order, [run_reply(&run), Reply::done()]).await;
+    assert_eq!(lines(&requests), [GET, LOG_BATCH]);
+    assert_eq!(report.plan.conflicts.len(), 1);
 }
 
 #[tokio::test]
@@ -90,7 +103,7 @@ async fn what_would_be_replaced_is_read_first() {
 async fn what_the_server_refuses_unseen_is_looked_at_and_sent_again() {
     let (mut trial, base) = pushed(running_trial());
     trial.params.insert("depth".to_owned(), "3".to_owned());
-    trial.tags.insert("team".to_owned(), "a".to_owned());
+    trial.params.insert("width".to_owned(), "8".to_owned());
     let mut run = run_of(&running_trial());
     run.params.insert("depth".to_owned(), "4".to_owned());
     let mut order = order(trial, existing());
@@ -99,7 +112,10 @@ async fn what_the_server_refuses_unseen_is_looked_at_and_sent_again() {
     let replies = [refusal, run_reply(&run), Reply::done()];
     let (report, requests) = carried_out(order, replies).await;
     assert_eq!(lines(&requests), [LOG_BATCH, GET, LOG_BATCH]);
-    assert_eq!(requests[2].json()["params"], json!([]));
+    assert_eq!(
+        requests[2].json()["params"],
+        json!([{"key": "width", "value": "8"}])
+    );
     assert_eq!(report.plan.conflicts.len(), 1);
     assert_eq!(report.error, None);
 }

@@ -288,10 +288,8 @@ fn a_pull_merges_maps_and_keeps_the_points() {
             remote("odd", 1.0, 1),
             remote("odd", f64::NAN, 2),
         ];
-        let read = trials::find(conn, "a")?.unwrap()["updated_at"]
-            .as_i64()
-            .unwrap();
-        let first = trials::pull(conn, "t", read, row(changes.clone()), &pulled, T + 5)?;
+        let read = as_read(conn)?;
+        let first = trials::pull(conn, "t", &read, row(changes.clone()), &pulled, T + 5)?;
         assert_eq!((first.new_points, first.version), (3, T + 5));
 
         let trial = trials::find(conn, "a")?.unwrap();
