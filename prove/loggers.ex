@@ -121,9 +121,9 @@ defmodule Prove.Loggers do
   end
 
   # Mostly single ones, as of a training loop; some many, and some more than go out in one request.
-  defp count(n) when rem(n, 200) == 199, do: 1_200
-  defp count(n) when rem(n, 20) == 7, do: 40
-  defp count(n) when rem(n, 20) == 13, do: 60
+  defp count(n) when rem(n, 1_000) == 99, do: 1_200
+  defp count(n) when rem(n, 20) == 7, do: 10
+  defp count(n) when rem(n, 20) == 13, do: 20
   defp count(_n), do: 1
 
   defp point(label, life, n, i) do
@@ -137,28 +137,35 @@ defmodule Prove.Loggers do
 
   @doc """
   Lets them log side by side, `rate` points a second each, and keeps in the file `answers` which of
-  their calls were answered. Returns when the last one has ended, if it does.
+  their calls were answered. Told to `hurry`, they log as fast as they can. Returns when the last one
+  has ended, if it does.
   """
   @spec live([member], pos_integer, pos_integer, Path.t(), atom) :: :ok
   def live(members, life, rate, answers, name) do
+    pace = %{rate: rate, began: now(), hurry: :atomics.new(1, [])}
+
     owners =
       for member <- members, into: %{} do
-        work = fn -> log(member, life, rate, Acknowledged.open!(answers), name) end
-        {_pid, monitor} = spawn_monitor(work)
+        {_pid, monitor} = spawn_monitor(fn -> log(member, life, pace, answers, name) end)
         {monitor, member}
       end
 
-    attend(owners, Acknowledged.open!(answers))
+    attend(owners, pace, Acknowledged.open!(answers))
   end
 
-  defp attend(owners, _file) when owners == %{}, do: :ok
+  defp attend(owners, _pace, _file) when owners == %{}, do: :ok
 
-  defp attend(owners, file) do
+  defp attend(owners, pace, file) do
     receive do
+      {:told, "hurry"} ->
+        :atomics.put(pace.hurry, 1, 1)
+        IO.puts("hurrying")
+        attend(owners, pace, file)
+
       {:DOWN, monitor, :process, _pid, reason} ->
         {member, owners} = Map.pop!(owners, monitor)
         ended(file, member, reason)
-        attend(owners, file)
+        attend(owners, pace, file)
     end
   end
 
@@ -169,10 +176,10 @@ defmodule Prove.Loggers do
 
   defp ended(file, member, reason), do: Acknowledged.complain(file, member.label, reason)
 
-  defp log(member, life, rate, file, name) do
+  defp log(member, life, pace, answers, name) do
+    file = Acknowledged.open!(answers)
     {:ok, logger} = RunLogger.start_link([name: name] ++ member.options)
     Acknowledged.write(file, member.label, 0)
-    pace = {rate, System.monotonic_time(:millisecond)}
     log(1, 0, member, %{logger: logger, life: life, file: file, pace: pace})
   end
 
@@ -200,8 +207,10 @@ defmodule Prove.Loggers do
   defp points({:points, points}), do: length(points)
   defp points(_call), do: 1
 
-  defp keep_pace(logged, {rate, began} = pace) do
-    if logged * 1_000 > rate * (System.monotonic_time(:millisecond) - began) do
+  defp keep_pace(logged, pace) do
+    early? = logged * 1_000 > pace.rate * (now() - pace.began)
+
+    if early? and :atomics.get(pace.hurry, 1) == 0 do
       Process.sleep(1)
       keep_pace(logged, pace)
     end
@@ -213,4 +222,6 @@ defmodule Prove.Loggers do
   end
 
   defp finish(%{ending: {:exit, reason}}, _work), do: exit(reason)
+
+  defp now, do: System.monotonic_time(:millisecond)
 end

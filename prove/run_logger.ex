@@ -16,7 +16,7 @@ defmodule Prove.RunLogger do
     %{
       kills: 25,
       delay: 100..2_500,
-      rate: 800,
+      rate: 300,
       steady: 3,
       returning: 2,
       trials: 3,
@@ -29,7 +29,7 @@ defmodule Prove.RunLogger do
     %{
       kills: 3,
       delay: 300..900,
-      rate: 500,
+      rate: 300,
       steady: 2,
       returning: 1,
       trials: 1,
@@ -98,11 +98,18 @@ defmodule Prove.RunLogger do
     program = Engine.program(options(context, uri), "Prove.Loggers.live(#{arguments}, name)")
     from = now()
     victim = OsProcess.start(program)
-    # Every fifth dies while it starts.
-    if rem(number, 5) != 4, do: OsProcess.await_line(victim, "ready")
+    # Every sixth dies while it starts.
+    if rem(number, 6) != 4, do: OsProcess.await_line(victim, "ready")
     Process.sleep(Enum.random(size.delay))
+    # Every other one dies in the thick of it, in the middle of a call.
+    if rem(number, 2) == 1, do: hurry(victim)
     OsProcess.kill(victim)
     life(number, members, answers, from, true)
+  end
+
+  defp hurry(victim) do
+    OsProcess.tell(victim, "hurry")
+    OsProcess.await_line(victim, "hurrying")
   end
 
   defp last_life(context, size, run_id) do
@@ -187,7 +194,8 @@ defmodule Prove.RunLogger do
     ]
   end
 
-  defp answers(context, number), do: Path.join(context.directory, "answers-#{number}")
+  # Beside the database, whose name no other run of this proof has.
+  defp answers(context, number), do: "#{context.database}.answers-#{number}"
   defp literal(term), do: inspect(term, limit: :infinity, printable_limit: :infinity)
   defp now, do: System.system_time(:millisecond)
 end

@@ -9,6 +9,14 @@ defmodule MLflow.Integration.CrashTest do
     end
   end
 
+  describe "VMs full of loggers" do
+    @describetag mlflow: "3.17.2"
+
+    test "killed one after the other leave every point that was answered", %{uri: uri} do
+      assert prove!(Prove.RunLogger, uri).kills > 1
+    end
+  end
+
   describe "two VMs" do
     @describetag mlflow: "3.17.2"
 
