@@ -28,6 +28,7 @@ defmodule Prove.Loggers do
   # A life's steps do not meet those of another one.
   @life 100_000_000
   @longest_call 2_000
+  @burst 500
 
   @endings [
     close: [],
@@ -137,12 +138,12 @@ defmodule Prove.Loggers do
 
   @doc """
   Lets them log side by side, `rate` points a second each, and keeps in the file `answers` which of
-  their calls were answered. Told to `hurry`, they log as fast as they can. Returns when the last one
+  their calls were answered. Told to `hurry`, they log a burst as fast as they can. Returns when the last one
   has ended, if it does.
   """
   @spec live([member], pos_integer, pos_integer, Path.t(), atom) :: :ok
   def live(members, life, rate, answers, name) do
-    pace = %{rate: rate, began: now(), hurry: :atomics.new(1, [])}
+    pace = %{rate: rate, began: now(), ahead: :atomics.new(1, [])}
 
     owners =
       for member <- members, into: %{} do
@@ -158,7 +159,7 @@ defmodule Prove.Loggers do
   defp attend(owners, pace, file) do
     receive do
       {:told, "hurry"} ->
-        :atomics.put(pace.hurry, 1, 1)
+        :atomics.put(pace.ahead, 1, @burst)
         IO.puts("hurrying")
         attend(owners, pace, file)
 
@@ -208,9 +209,9 @@ defmodule Prove.Loggers do
   defp points(_call), do: 1
 
   defp keep_pace(logged, pace) do
-    early? = logged * 1_000 > pace.rate * (now() - pace.began)
+    ahead = logged - div(pace.rate * (now() - pace.began), 1_000)
 
-    if early? and :atomics.get(pace.hurry, 1) == 0 do
+    if ahead > :atomics.get(pace.ahead, 1) do
       Process.sleep(1)
       keep_pace(logged, pace)
     end
