@@ -28,7 +28,7 @@ defmodule Prove.Loggers do
   # A life's steps do not meet those of another one.
   @life 100_000_000
   @longest_call 2_000
-  @burst 500
+  @burst 200
 
   @endings [
     close: [],
@@ -117,15 +117,15 @@ defmodule Prove.Loggers do
       0 -> {:tags, %{"at" => "#{life}.#{n}"}}
       5 -> {:params, %{"p#{life}.#{n}" => "#{label} #{n}"}}
       3 -> {:points, [{"clock", value(label, life, n, 0), step(life, n, 0), :now}]}
-      _ -> {:points, Enum.map(1..count(n), &point(label, life, n, &1))}
+      _ -> {:points, Enum.map(1..count(life, n), &point(label, life, n, &1))}
     end
   end
 
-  # Mostly single ones, as of a training loop; some many, and some more than go out in one request.
-  defp count(n) when rem(n, 1_000) == 99, do: 1_200
-  defp count(n) when rem(n, 20) == 7, do: 10
-  defp count(n) when rem(n, 20) == 13, do: 20
-  defp count(_n), do: 1
+  # Mostly single ones, as of a training loop; some many, and a few more than go out in one request.
+  defp count(life, n) when rem(life, 4) == 2 and rem(n, 100) == 99, do: 1_200
+  defp count(_life, n) when rem(n, 20) == 7, do: 10
+  defp count(_life, n) when rem(n, 20) == 13, do: 20
+  defp count(_life, _n), do: 1
 
   defp point(label, life, n, i) do
     key = if rem(n + i, 2) == 0, do: "loss", else: "acc"
@@ -137,7 +137,7 @@ defmodule Prove.Loggers do
   defp value(label, life, n, i), do: :erlang.phash2({label, life, n, i}) / 1_024
 
   @doc """
-  Lets them log side by side, `rate` points a second each, and keeps in the file `answers` which of
+  Lets them log side by side, `rate` calls a second each, and keeps in the file `answers` which of
   their calls were answered. Told to `hurry`, they log a burst as fast as they can. Returns when the last one
   has ended, if it does.
   """
@@ -181,20 +181,18 @@ defmodule Prove.Loggers do
     file = Acknowledged.open!(answers)
     {:ok, logger} = RunLogger.start_link([name: name] ++ member.options)
     Acknowledged.write(file, member.label, 0)
-    log(1, 0, member, %{logger: logger, life: life, file: file, pace: pace})
+    log(1, member, %{logger: logger, life: life, file: file, pace: pace})
   end
 
   # More than any number is the atom `:infinity`.
-  defp log(n, _logged, %{calls: calls} = member, work) when n > calls,
+  defp log(n, %{calls: calls} = member, work) when n > calls,
     do: finish(member, work)
 
-  defp log(n, logged, member, work) do
-    call = call(member.label, work.life, n)
-    :ok = perform(call, work.logger)
+  defp log(n, member, work) do
+    :ok = member.label |> call(work.life, n) |> perform(work.logger)
     Acknowledged.write(work.file, member.label, n)
-    logged = logged + points(call)
-    keep_pace(logged, work.pace)
-    log(n + 1, logged, member, work)
+    keep_pace(n, work.pace)
+    log(n + 1, member, work)
   end
 
   defp perform({:params, params}, logger), do: RunLogger.log_params(logger, params)
@@ -205,15 +203,12 @@ defmodule Prove.Loggers do
 
   defp perform({:points, points}, logger), do: RunLogger.log(logger, points)
 
-  defp points({:points, points}), do: length(points)
-  defp points(_call), do: 1
-
-  defp keep_pace(logged, pace) do
-    ahead = logged - div(pace.rate * (now() - pace.began), 1_000)
+  defp keep_pace(calls, pace) do
+    ahead = calls - div(pace.rate * (now() - pace.began), 1_000)
 
     if ahead > :atomics.get(pace.ahead, 1) do
       Process.sleep(1)
-      keep_pace(logged, pace)
+      keep_pace(calls, pace)
     end
   end
 

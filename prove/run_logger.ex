@@ -16,7 +16,7 @@ defmodule Prove.RunLogger do
     %{
       kills: 25,
       delay: 100..2_500,
-      rate: 300,
+      rate: 120,
       steady: 3,
       returning: 2,
       trials: 3,
@@ -29,7 +29,7 @@ defmodule Prove.RunLogger do
     %{
       kills: 3,
       delay: 300..900,
-      rate: 300,
+      rate: 120,
       steady: 2,
       returning: 1,
       trials: 1,
@@ -101,15 +101,19 @@ defmodule Prove.RunLogger do
     # Every sixth dies while it starts.
     if rem(number, 6) != 4, do: OsProcess.await_line(victim, "ready")
     Process.sleep(Enum.random(size.delay))
-    # Every other one dies in the thick of it, in the middle of a call.
-    if rem(number, 2) == 1, do: hurry(victim)
-    OsProcess.kill(victim)
+    if rem(number, 2) == 1, do: kill_in_the_thick(victim), else: OsProcess.kill(victim)
     life(number, members, answers, from, true)
   end
 
-  defp hurry(victim) do
+  # In the middle of calls, which are over in less time than it takes to start a `kill`: it is ready
+  # before they begin.
+  defp kill_in_the_thick(victim) do
+    script = "read _; kill -9 #{victim.pid}"
+    killer = Port.open({:spawn_executable, System.find_executable("sh")}, args: ["-c", script])
     OsProcess.tell(victim, "hurry")
     OsProcess.await_line(victim, "hurrying")
+    Port.command(killer, "\n")
+    OsProcess.await_exit(victim)
   end
 
   defp last_life(context, size, run_id) do
