@@ -75,21 +75,14 @@ defmodule Prove.Logged do
 
   defp calls(expected, member, life, answered) do
     expected = %{expected | required: expected.required or answered > 0}
-    sure = for n <- numbers(1, min(answered, member.calls)), do: call(member, life, n)
-
-    cut_off =
-      for n <- numbers(answered + 1, answered + 1), n <= member.calls, do: call(member, life, n)
-
+    sure = for n <- 1..min(answered, member.calls)//1, do: call(member, life, n)
+    cut_off = if answered < member.calls, do: [call(member, life, answered + 1)], else: []
     expected |> all(sure, &must/2) |> all(cut_off, &may/2)
   end
 
-  defp numbers(from, to), do: from..to//1
   defp call(member, life, n), do: Loggers.call(member.label, life, n)
 
-  defp all(expected, calls, fun) do
-    expected = Enum.reduce(calls, expected, fun)
-    expected
-  end
+  defp all(expected, calls, fun), do: Enum.reduce(calls, expected, fun)
 
   defp must({:points, points}, expected), do: %{expected | points: points ++ expected.points}
 
@@ -108,13 +101,8 @@ defmodule Prove.Logged do
     do: Map.update!(expected, :maybe_params, &Map.merge(&1, params))
 
   defp may({:tags, tags}, expected) do
-    Enum.reduce(tags, expected, fn {key, value}, expected ->
-      Map.update!(
-        expected,
-        :tags,
-        &Map.update(&1, key, [nil, value], fn all -> [value | all] end)
-      )
-    end)
+    tags = Map.new(tags, fn {key, value} -> {key, [value | expected.tags[key] || [nil]]} end)
+    Map.update!(expected, :tags, &Map.merge(&1, tags))
   end
 
   # These have a status that is not the logger's.

@@ -28,6 +28,7 @@ defmodule Prove.Loggers do
   # A life's steps do not meet those of another one.
   @life 100_000_000
   @longest_call 2_000
+  # Calls, and enough to outlast the way of a kill.
   @burst 200
 
   @endings [
@@ -138,8 +139,8 @@ defmodule Prove.Loggers do
 
   @doc """
   Lets them log side by side, `rate` calls a second each, and keeps in the file `answers` which of
-  their calls were answered. Told to `hurry`, they log a burst as fast as they can. Returns when the last one
-  has ended, if it does.
+  their calls were answered. Told to `hurry`, they log a burst as fast as they can. Returns when
+  the last one has ended, if it does.
   """
   @spec live([member], pos_integer, pos_integer, Path.t(), atom) :: :ok
   def live(members, life, rate, answers, name) do

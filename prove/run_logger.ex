@@ -54,7 +54,7 @@ defmodule Prove.RunLogger do
 
     Supervisor.stop(engine)
     GenServer.stop(proxy)
-    %{outcome | faults: faults, notes: outcome.notes ++ [phases(phases)]}
+    %{outcome | faults: faults, notes: outcome.notes ++ [Outcome.under_way(phases)]}
   end
 
   # What the loggers do not make themselves: trials, and a run that is there before them.
@@ -169,8 +169,8 @@ defmodule Prove.RunLogger do
     calls = lives |> Enum.flat_map(&Map.values(&1.answered)) |> Enum.sum()
 
     note =
-      "#{length(expected)} loggers had answers to #{calls} calls with #{answered} points; of " <>
-        "calls that were cut off, #{outcome.points - answered} points have arrived"
+      "#{length(expected)} loggers had answers to #{calls} calls, with #{answered} points" <>
+        cut_off(outcome, answered)
 
     complaints =
       for life <- lives, complaint <- life.complaints, do: "in life #{life.number}, #{complaint}"
@@ -179,13 +179,11 @@ defmodule Prove.RunLogger do
     %{outcome | notes: [note | outcome.notes]}
   end
 
-  defp phases([]), do: "no request was under way at any kill"
-
-  defp phases(operations) do
-    counts = Enum.frequencies(operations)
-
-    "requests under way at a kill: " <>
-      Enum.map_join(counts, ", ", fn {operation, n} -> "#{n} #{operation}" end)
+  # Where points are missing or too many, nobody can tell from their number.
+  defp cut_off(outcome, answered) do
+    if Outcome.holds?(outcome),
+      do: "; #{outcome.points - answered} more arrived whose answers were cut off",
+      else: ""
   end
 
   defp options(context, uri) do

@@ -7,12 +7,8 @@ defmodule MLflow.Integration.CrashTest do
     test "VMs killed one after the other leave one complete run per trial", %{uri: uri} do
       assert prove!(Prove.Crash, uri).kills > 1
     end
-  end
 
-  describe "VMs full of loggers" do
-    @describetag mlflow: "3.17.2"
-
-    test "killed one after the other leave every point that was answered", %{uri: uri} do
+    test "VMs full of loggers, killed, leave every point that was answered", %{uri: uri} do
       assert prove!(Prove.RunLogger, uri).kills > 1
     end
   end
