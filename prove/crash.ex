@@ -30,7 +30,7 @@ defmodule Prove.Crash do
     expected = Enum.map(1..size.trials, &Trials.expected(&1, size.points))
 
     outcome =
-      %Outcome{kills: size.kills, notes: [phases(phases)]}
+      %Outcome{kills: size.kills, notes: [Outcome.under_way(phases)]}
       |> Outcome.judge(context.name, context, expected)
 
     Supervisor.stop(engine)
@@ -74,14 +74,5 @@ defmodule Prove.Crash do
       database: context.database,
       default_experiment: context.experiment
     ]
-  end
-
-  defp phases([]), do: "no request was under way at any kill"
-
-  defp phases(operations) do
-    counts = Enum.frequencies(operations)
-
-    "requests under way at a kill: " <>
-      Enum.map_join(counts, ", ", fn {operation, n} -> "#{n} #{operation}" end)
   end
 end

@@ -9,7 +9,8 @@ defmodule Prove.Main do
     "server_death" => Prove.ServerDeath,
     "disk_full" => Prove.DiskFull,
     "locked_store" => Prove.LockedStore,
-    "two_engines" => Prove.TwoEngines
+    "two_engines" => Prove.TwoEngines,
+    "logger" => Prove.RunLogger
   }
 
   def run([uri, directory, python, seed, size | names]) do

@@ -71,6 +71,17 @@ defmodule Prove.Outcome do
     }
   end
 
+  @doc "A note of the operations that were under way when a VM was killed."
+  @spec under_way([String.t()]) :: String.t()
+  def under_way([]), do: "no request was under way at any kill"
+
+  def under_way(operations) do
+    counts = Enum.frequencies(operations)
+
+    "requests under way at a kill: " <>
+      Enum.map_join(counts, ", ", fn {operation, n} -> "#{n} #{operation}" end)
+  end
+
   @doc "Adds a problem unless the condition holds."
   @spec expect(t, boolean, String.t()) :: t
   def expect(outcome, true, _problem), do: outcome

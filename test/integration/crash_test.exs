@@ -7,6 +7,10 @@ defmodule MLflow.Integration.CrashTest do
     test "VMs killed one after the other leave one complete run per trial", %{uri: uri} do
       assert prove!(Prove.Crash, uri).kills > 1
     end
+
+    test "VMs full of loggers, killed, leave every point that was answered", %{uri: uri} do
+      assert prove!(Prove.RunLogger, uri).kills > 1
+    end
   end
 
   describe "two VMs" do
