@@ -59,7 +59,11 @@ defmodule Prove.RunLogger do
 
   # What the loggers do not make themselves: trials, and a run that is there before them.
   defp prepare(%{name: name} = context, size) do
-    {:ok, engine} = Engine.start(options(context, context.uri))
+    # Nothing is to be seen of this part, however busy the machine is.
+    {:ok, engine} =
+      Engine.start(
+        [request_timeout: 30_000, total_timeout: 60_000] ++ options(context, context.uri)
+      )
 
     for id <- Loggers.trials(size) do
       trial = %{trial_id: id, status: :running, parameters: %{who: id}}

@@ -65,10 +65,13 @@ defmodule MLflow.Runs do
   """
   @spec unlink(String.t(), keyword) :: :ok | {:error, Error.t()}
   def unlink(trial_id, opts \\ []) do
-    with {:ok, instance} <- Instance.fetch(opts),
-         {:ok, %{"id" => id}} <- Embedded.fetch_trial_row(instance, trial_id),
-         {:ok, _record} <- for_trial(id, opts) do
-      Embedded.call(instance, {:unlink_run, id, nil})
+    with {:ok, %{config: %{store: store}} = instance} <- Instance.fetch(opts),
+         {:ok, trial} <- store.fetch_trial(instance, trial_id),
+         {:ok, record} <- store.fetch_run_by_trial(instance, trial.id) do
+      case (record && record.mlflow_run_id) || trial.mlflow_run_id do
+        nil -> {:error, Error.new(:not_found, "run", "trial #{inspect(trial_id)} has no run")}
+        run_id -> store.unlink_run(instance, trial, run_id)
+      end
     end
   end
 

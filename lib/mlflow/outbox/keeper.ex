@@ -59,6 +59,7 @@ defmodule MLflow.Outbox.Keeper do
 
       {:error, error} ->
         Logger.error("MLflow's outbox could not be opened: #{Exception.message(error)}")
+        Process.send_after(self(), :recover, @adopt_every)
         {:noreply, state}
     end
   end
@@ -91,6 +92,8 @@ defmodule MLflow.Outbox.Keeper do
   end
 
   @impl true
+  def handle_info(:recover, state), do: {:noreply, state, {:continue, :recover}}
+
   def handle_info(:adopt, state) do
     Process.send_after(self(), :adopt, @adopt_every)
     {answer, state} = take_stock(state)

@@ -101,7 +101,8 @@ defmodule MLflow.Sync.Tally do
   # The job waits for as long as any of them was told to.
   defp of_many([first | _] = errors, tally) do
     message =
-      "#{length(tally.failed)} of #{MapSet.size(tally.runs)} runs failed, the first with: " <>
+      "#{length(tally.failed)} runs and trials failed, beside #{MapSet.size(tally.runs)} runs " <>
+        "that were looked at; the first with: " <>
         Exception.message(first)
 
     waits = for %Error{retry_after: ms} when ms != nil <- errors, do: ms

@@ -57,7 +57,7 @@ pub enum StoreRequest {
     PutRuns(Vec<Json>),
     PutRun(Json),
     PutSyncError(String, Json),
-    UnlinkRun(String, Option<String>),
+    UnlinkRun(String, String),
     RunIdsInExperiment(String),
     InStep(Vec<Seen>),
     FindExperiment(String),
@@ -157,7 +157,7 @@ impl StoreRequest {
                 let trial = RunRef::Trial(&trial_id);
                 row_answer(runs::record_error(conn, trial, error.0, now))
             }
-            Self::UnlinkRun(trial, run) => done(runs::unlink(conn, &trial, run.as_deref(), now)),
+            Self::UnlinkRun(trial, run) => done(runs::unlink(conn, &trial, &run, now)),
             Self::RunIdsInExperiment(id) => answer(runs::ids_in_experiment(conn, &id)),
             Self::InStep(seen) => answer(mlflow_store::in_step(conn, &seen)),
             Self::FindExperiment(id) => found_answer(experiments::find(conn, &id)),

@@ -194,12 +194,12 @@ pub fn by_run_id(conn: &Connection, mlflow_run_id: &str) -> Result<Option<Record
 /// Parts a trial from its run, so that its next sync creates a new one. What both agreed on, and
 /// where the run keeps its artifacts, goes with the link; the record of the run stays.
 ///
-/// Given the run that it is to be parted from, another one stays; a claim always does, for nobody
-/// knows what will come of it.
+/// If it has got another run meanwhile, that one stays; and so does a claim, for nobody knows what will
+/// come of it.
 pub fn unlink(
     conn: &Connection,
     model_trial_id: &str,
-    mlflow_run_id: Option<&str>,
+    mlflow_run_id: &str,
     now: i64,
 ) -> Result<()> {
     transaction(conn, |conn| {
@@ -208,13 +208,12 @@ pub fn unlink(
                    artifact_uri = CASE WHEN artifact_uri IN \
                      (SELECT artifact_uri FROM mlflow_runs WHERE model_trial_id = ?1) \
                    THEN NULL ELSE artifact_uri END \
-                   WHERE id = ?1 AND (?3 IS NULL OR mlflow_run_id = ?3)";
+                   WHERE id = ?1 AND mlflow_run_id = ?3";
         conn.prepare_cached(sql)?
             .execute(params![model_trial_id, now, mlflow_run_id])?;
         let sql = "UPDATE mlflow_runs SET model_trial_id = NULL, base = NULL, digest = NULL, \
                    points_seq = NULL, updated_at = max(?2, updated_at + 1) \
-                   WHERE model_trial_id = ?1 AND mlflow_run_id IS NOT NULL \
-                   AND (?3 IS NULL OR mlflow_run_id = ?3)";
+                   WHERE model_trial_id = ?1 AND mlflow_run_id = ?3";
         conn.prepare_cached(sql)?
             .execute(params![model_trial_id, now, mlflow_run_id])?;
         Ok(())

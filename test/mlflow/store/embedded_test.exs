@@ -232,7 +232,7 @@ defmodule MLflow.Store.EmbeddedTest do
 
   describe "update_trial/3" do
     test "writes what was pulled into the trial", context do
-      %{name: name, instance: instance, trial: trial} = context
+      %{name: name, instance: instance} = context
 
       {:ok, _} =
         Trials.update("t1", %{tags: %{keep: "1", drop: "2"}, parameters: %{lr: 1}}, name: name)

@@ -170,7 +170,7 @@ defmodule MLflow.Sync.WholeExperimentTest do
 
       error = assert_error(:unavailable, Sync.experiment(experiment, name: name))
       assert error.retryable
-      assert error.message =~ "1 of"
+      assert error.message =~ "1 runs and trials failed"
       assert Enum.count(Tracking.runs(tracking), &(&1["status"] == "FINISHED")) == 5
     end
   end

@@ -278,7 +278,7 @@ fn a_parted_trial_may_get_another_run() {
         runs::put(conn, row(run), T)?;
         trials::link(conn, "t", "r", None)?;
 
-        runs::unlink(conn, "t", None, T + 1)?;
+        runs::unlink(conn, "t", "r", T + 1)?;
         let left = runs::by_run_id(conn, "r")?.unwrap();
         for column in ["model_trial_id", "base", "digest", "points_seq"] {
             assert_eq!(left[column], Value::Null, "{column}");
@@ -303,7 +303,7 @@ fn a_parted_trial_does_not_keep_its_runs_artifacts() {
         runs::put(conn, row(run), T)?;
         trials::link(conn, "t", "r", Some("s3://r"))?;
 
-        runs::unlink(conn, "t", None, T + 1)?;
+        runs::unlink(conn, "t", "r", T + 1)?;
         assert_eq!(
             trials::find(conn, "t")?.unwrap()["artifact_uri"],
             Value::Null
@@ -317,7 +317,7 @@ fn another_run_and_a_claim_stay() {
     with_conn(|conn| {
         trials::create(conn, row(json!({"id": "t", "trial_id": "1"})), &[], T)?;
         runs::claim(conn, &claim("a", T))?;
-        runs::unlink(conn, "t", None, T + 1)?;
+        runs::unlink(conn, "t", "old", T + 1)?;
         assert!(matches!(
             runs::claim(conn, &claim("a", T + 2))?,
             ClaimOutcome::Unknown { .. }
@@ -326,7 +326,7 @@ fn another_run_and_a_claim_stay() {
         let run = json!({"mlflow_run_id": "new", "model_trial_id": "t"});
         runs::put(conn, row(run), T)?;
         trials::link(conn, "t", "new", None)?;
-        runs::unlink(conn, "t", Some("old"), T + 3)?;
+        runs::unlink(conn, "t", "old", T + 3)?;
         assert!(runs::by_trial(conn, "t")?.is_some());
         assert_eq!(trials::find(conn, "t")?.unwrap()["mlflow_run_id"], "new");
         Ok(())
