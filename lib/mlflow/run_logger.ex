@@ -80,7 +80,8 @@ defmodule MLflow.RunLogger do
   Logs metrics. Options: `step:` (0), `timestamp:` (ms; now).
 
   Takes a map or keyword list of values, or a list of `{key, value}`, `{key, value, step}`,
-  `{key, value, step, timestamp}`. The time is fixed at the call. All of it is kept, or none.
+  `{key, value, step, timestamp}`. The time is fixed at the call. Once it has answered
+  `:ok`, all of it is kept; after an error, none.
 
       MLflow.RunLogger.log(logger, %{loss: 0.5, acc: 0.8}, step: 3)
       MLflow.RunLogger.log(logger, [{:loss, 0.5, 1}, {:loss, 0.4, 2}])

@@ -39,6 +39,10 @@ defmodule MLflow.Sync do
   @doc """
   Brings a run from MLflow: its record is created or updated and, where a trial is linked to it,
   what changed on the server is written into the trial.
+
+  Costs a request, and one more for each metric: its whole series comes, late points included, into
+  the trial (`MLflow.Trials.history/3`) or, where there is none, beside the record
+  (`MLflow.Runs.history/3`).
   """
   @spec mlflow_to_trial(String.t(), keyword) :: result
   def mlflow_to_trial(mlflow_run_id, opts \\ []) do

@@ -12,22 +12,22 @@ defmodule MLflow.Doctor.Limits do
   @impl true
   def examine(%{running: nil} = context), do: {[], context}
 
-  def examine(context) do
-    if Code.ensure_loaded?(Client) and function_exported?(Client, :limits, 1),
-      do: {findings(apply(Client, :limits, [[name: context.name]])), context},
-      else: {[], context}
-  end
+  def examine(context), do: {findings(Client.limits(name: context.name)), context}
 
-  defp findings({:ok, limits}) do
+  defp findings({:ok, %{profile: profile, batch: batch, circuit: circuit} = limits}) do
     told =
-      limits
-      |> Enum.map(fn {key, value} -> {to_string(key), value} end)
-      |> Enum.sort()
-      |> Enum.map_join(", ", fn {key, value} -> "#{key} #{Text.value(value)}" end)
+      "#{profile}'s; batches of #{batch.entities} entities and #{Text.bytes(batch.bytes)}; " <>
+        "#{rate(limits.rate)}; #{circuit(circuit)}"
 
-    [Finding.info(@area, "the instance keeps to these limits: #{told}")]
+    [Finding.info(@area, "the limits that the instance keeps to are #{told}")]
   end
 
   defp findings({:error, error}),
     do: [Finding.error(@area, "the instance does not tell its limits", error)]
+
+  defp rate(nil), do: "as many requests as get through"
+  defp rate(rate), do: "#{Float.round(rate * 1.0, 1)} requests per s"
+
+  defp circuit(:closed), do: "the server answers"
+  defp circuit({:open, ms}), do: "the server does not answer, and is asked again in #{ms} ms"
 end
