@@ -46,7 +46,6 @@ pub enum StoreRequest {
     AppendPoints(String, Vec<ReportedPoint>),
     PullIntoTrial(String, AsReadTerm, Json, Vec<PointTerm>),
     LoadForSync(String, u32),
-    PointsAfter(String, i64, Option<u32>),
     PointHistory(String, Option<String>),
 
     // Runs and experiments.
@@ -132,10 +131,6 @@ impl StoreRequest {
             })()),
             Self::LoadForSync(id, limit) => {
                 answer(sides::of_trial(conn, &id, limit).map(|side| side.map(trial_side_term)))
-            }
-            Self::PointsAfter(id, seq, limit) => {
-                let unsent = points::after(conn, &id, seq, limit);
-                answer(unsent.map(|unsent| (terms(unsent.points), unsent.seq)))
             }
             Self::PointHistory(id, key) => {
                 answer(points::history(conn, &id, key.as_deref()).map(terms))

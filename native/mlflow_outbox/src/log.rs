@@ -259,15 +259,6 @@ impl Log {
         }
     }
 
-    /// Whether the last thing logged is the run's end.
-    pub fn ended(&self) -> bool {
-        self.state().ended
-    }
-
-    pub fn run_id(&self) -> Option<String> {
-        self.state().run_id.clone()
-    }
-
     /// Remembers which run this goes to.
     pub fn keep_run_id(&self, run_id: &str) -> Result<()> {
         files::replace(&self.folder.join(RUN_FILE), run_id.as_bytes())?;

@@ -83,7 +83,7 @@ fn what_is_acknowledged_is_not_given_out_again_and_the_rest_is() {
         log.keep_run_id("r1").unwrap();
     }
     let log = only_log(dir.path());
-    assert_eq!(log.run_id().as_deref(), Some("r1"));
+    assert_eq!(log.info().run_id.as_deref(), Some("r1"));
     assert_eq!(log.info().waiting, 1800);
     assert_eq!(drain(&log), (700..2500).collect::<Vec<_>>());
 }
@@ -221,12 +221,12 @@ fn the_end_of_a_run_is_known_after_a_restart() {
         }
         drop(log);
         let log = only_log(dir.path());
-        assert_eq!(log.ended(), ended, "{deliver}");
+        assert_eq!(log.info().ended, ended, "{deliver}");
         assert!(log.info().latest.is_some());
     }
     let log = only_log(dir.path());
     log.append_status(&RunStatus::Running, None).unwrap();
-    assert!(!log.ended());
+    assert!(!log.info().ended);
 }
 
 #[test]
