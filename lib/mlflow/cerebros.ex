@@ -3,7 +3,7 @@ defmodule MLflow.Cerebros do
   Hooks for a training bridge: hand over its contracts, and its trials show up in MLflow.
 
   Each hook takes a contract as a struct or a map (with atom or string keys), records it in the
-  embedded store and queues the sync. None waits for the network, and none ever raises into the
+  store and queues the sync. None waits for the network, and none ever raises into the
   caller:
 
       MLflow.Cerebros.run_started(%RunStartedV1{run_id: "search-1", parameters: %{}})
@@ -21,7 +21,7 @@ defmodule MLflow.Cerebros do
 
   require Logger
 
-  alias MLflow.{Error, Instance, ModelRun, ModelRuns, SyncWorker, Trials, Value}
+  alias MLflow.{Error, Instance, SyncWorker, Value}
 
   @type contract :: struct | map
   @type result :: :ok | {:error, Error.t()}
@@ -45,10 +45,10 @@ defmodule MLflow.Cerebros do
         bridge_payload: payload(contract)
       }
 
-      with {:ok, model_run} <- ModelRuns.put(present(attrs), opts) do
+      with {:ok, id} <- instance.config.store.record_model_run(instance, present(attrs)) do
         queue(instance, fn ->
           name = instance.config.default_experiment
-          SyncWorker.ensure_experiment(name, [model_run_id: model_run.id] ++ opts)
+          SyncWorker.ensure_experiment(name, [model_run_id: id] ++ opts)
         end)
       end
     end)
@@ -70,9 +70,9 @@ defmodule MLflow.Cerebros do
         |> present()
         |> Map.replace_lazy(:status, &status/1)
 
-      with {:ok, model_run} <- model_run(get(contract, :run_id), opts),
-           {:ok, trial} <- put_trial(Map.merge(attrs, owner(model_run)), opts) do
-        queue(instance, fn -> SyncWorker.sync_trial_to_mlflow(trial.id, opts) end)
+      with {:ok, owner} <- model_run(instance, get(contract, :run_id)),
+           {:ok, id} <- instance.config.store.record_trial(instance, Map.merge(attrs, owner)) do
+        queue(instance, fn -> SyncWorker.sync_trial_to_mlflow(id, opts) end)
       end
     end)
   end
@@ -94,12 +94,15 @@ defmodule MLflow.Cerebros do
         bridge_result: payload(contract)
       }
 
-      with {:ok, model_run} <- ModelRuns.put(present(attrs), opts),
-           {:ok, trials} <- Trials.list([where: %{model_run_id: model_run.id}] ++ opts),
+      store = instance.config.store
+
+      with {:ok, id} <- store.record_model_run(instance, present(attrs)),
+           {:ok, trials} <- store.trials_of_model_run(instance, id),
+           ended = Enum.count(trials, fn {_id, ended?} -> ended? end),
            {:ok, _} <-
-             ModelRuns.put(%{run_id: model_run.run_id, completed_trials: ended(trials)}, opts) do
+             store.record_model_run(instance, %{run_id: attrs.run_id, completed_trials: ended}) do
         queue(instance, fn ->
-          SyncWorker.sync_trials_to_mlflow(Enum.map(trials, & &1.id), opts)
+          SyncWorker.sync_trials_to_mlflow(Enum.map(trials, &elem(&1, 0)), opts)
         end)
       end
     end)
@@ -144,41 +147,13 @@ defmodule MLflow.Cerebros do
   defp queue(%Instance{config: %{auto_sync: true}}, fun), do: fun.()
   defp queue(_instance, _fun), do: :ok
 
-  defp model_run(nil, _opts), do: {:ok, nil}
+  defp model_run(_instance, nil), do: {:ok, %{}}
 
   # A trial may be heard of before its search is.
-  defp model_run(run_id, opts) do
-    case ModelRuns.get(run_id, opts) do
-      {:error, %Error{kind: :not_found}} ->
-        ModelRuns.put(%{run_id: run_id, state: :running}, opts)
-
-      answer ->
-        answer
-    end
+  defp model_run(instance, run_id) do
+    with {:ok, id} <- instance.config.store.record_model_run(instance, %{run_id: run_id}),
+         do: {:ok, %{model_run_id: id}}
   end
-
-  defp owner(nil), do: %{}
-  defp owner(%ModelRun{id: id}), do: %{model_run_id: id}
-
-  defp put_trial(attrs, opts) do
-    case Trials.update(to_string(attrs[:trial_id]), Map.delete(attrs, :trial_id), opts) do
-      {:error, %Error{kind: :not_found}} -> create_trial(attrs, opts)
-      answer -> answer
-    end
-  end
-
-  # Two reports of one new trial may come at the same moment.
-  defp create_trial(attrs, opts) do
-    case Trials.create(attrs, opts) do
-      {:error, %Error{kind: :already_exists}} ->
-        Trials.update(attrs.trial_id, Map.delete(attrs, :trial_id), opts)
-
-      answer ->
-        answer
-    end
-  end
-
-  defp ended(trials), do: Enum.count(trials, &MLflow.ModelTrial.ended?(&1.status))
 
   defp get(contract, field) do
     case Map.fetch(contract, field) do

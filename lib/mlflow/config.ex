@@ -22,8 +22,9 @@ defmodule MLflow.Config do
 
   @type t :: %__MODULE__{}
 
-  @derive {Inspect, except: [:password, :token, :http_proxy, :https_proxy]}
-  defstruct [:name | Settings.keys()]
+  # An actor among the store's options is the host's, and may hold anything.
+  @derive {Inspect, except: [:password, :token, :http_proxy, :https_proxy, :store_options]}
+  defstruct [:name, :store_options, :queue_options | Settings.keys()]
 
   @doc """
   Validates options into a configuration; raises `ArgumentError` with what to do.
@@ -52,6 +53,8 @@ defmodule MLflow.Config do
     |> Map.put(:name, name)
     |> Map.update!(:policy, &MLflow.Policy.complete/1)
     |> default_outbox()
+    |> split_plugin(:store, :store_options)
+    |> split_plugin(:queue, :queue_options)
     |> then(&struct!(__MODULE__, &1))
   end
 
@@ -104,7 +107,11 @@ defmodule MLflow.Config do
 
   defp valid?(:string, value), do: is_binary(value) and value != ""
   defp valid?(:boolean, value), do: is_boolean(value)
-  defp valid?(:module, value), do: is_atom(value) and value not in [nil, true, false]
+
+  defp valid?(:plugin, {module, options}),
+    do: valid?(:plugin, module) and Keyword.keyword?(options)
+
+  defp valid?(:plugin, value), do: is_atom(value) and value not in [nil, true, false]
   defp valid?(:token, value) when is_binary(value), do: value != ""
   defp valid?(:token, {m, f, a}), do: is_atom(m) and is_atom(f) and is_list(a)
   defp valid?(:token, value), do: is_function(value, 0)
@@ -135,7 +142,7 @@ defmodule MLflow.Config do
 
   defp expected(:string), do: "a non-empty string"
   defp expected(:boolean), do: "true or false"
-  defp expected(:module), do: "a module"
+  defp expected(:plugin), do: "a module or {module, options}"
   defp expected(:token), do: "a string, a function without arguments or {module, function, args}"
   defp expected({:integer, minimum}), do: "a whole number of at least #{minimum}"
   defp expected({:number, minimum}), do: "a number of at least #{minimum}"
@@ -150,6 +157,12 @@ defmodule MLflow.Config do
     do: %{settings | outbox: database <> ".outbox"}
 
   defp default_outbox(settings), do: settings
+
+  # Each part finds the module and its options where it looks for them.
+  defp split_plugin(settings, key, options_key) do
+    {module, options} = with module when is_atom(module) <- settings[key], do: {module, []}
+    Map.merge(settings, %{key => module, options_key => options})
+  end
 
   # A password in the address would show wherever the address does.
   defp take_credentials_out_of_uri(settings) do

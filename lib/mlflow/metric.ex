@@ -72,6 +72,10 @@ defmodule MLflow.Metric do
   def flatten(other), do: raise(ArgumentError, "metrics must be a map, got #{inspect(other)}")
 
   @doc false
+  def from_point({key, value, step, timestamp}),
+    do: %__MODULE__{key: key, value: value, step: step, timestamp: timestamp}
+
+  @doc false
   def now, do: System.system_time(:millisecond)
 
   defp entries(%__MODULE__{} = metric), do: [Map.from_struct(metric)]

@@ -61,6 +61,9 @@ defmodule MLflow.Native do
   @doc "A new name for a worker that takes leases; tells whether its OS process is still alive."
   def owner, do: :erlang.nif_error(:nif_not_loaded)
 
+  @doc "Whether the OS process behind such a name has certainly ended; false where that cannot be told."
+  def owner_gone(_owner), do: :erlang.nif_error(:nif_not_loaded)
+
   @doc "JSON text of a term. Atoms become strings; maps need atom, string or integer keys."
   def json_encode(_term), do: :erlang.nif_error(:nif_not_loaded)
 

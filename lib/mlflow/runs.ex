@@ -8,21 +8,19 @@ defmodule MLflow.Runs do
   """
 
   alias MLflow.{Error, ExperimentRecord, Instance, Metric, RunRecord, Value}
-  alias MLflow.Store.{Embedded, Listing}
+  alias MLflow.Store.Listing
 
   @type result(value) :: {:ok, value} | {:error, Error.t()}
 
   @doc "A run record by MLflow's run id."
   @spec get(String.t(), keyword) :: result(RunRecord.t())
-  def get(mlflow_run_id, opts \\ []) do
-    found(opts, "mlflow_run_id", mlflow_run_id)
-  end
+  def get(mlflow_run_id, opts \\ []),
+    do: found(opts, mlflow_run_id, & &1.fetch_run(&2, mlflow_run_id))
 
   @doc "The run record of a trial, by the trial's `id`."
   @spec for_trial(String.t(), keyword) :: result(RunRecord.t())
-  def for_trial(trial_id, opts \\ []) do
-    found(opts, "model_trial_id", trial_id)
-  end
+  def for_trial(trial_id, opts \\ []),
+    do: found(opts, trial_id, & &1.fetch_run_by_trial(&2, trial_id))
 
   @doc "Run records, oldest first. Options as for `MLflow.Trials.list/1`."
   @spec list(keyword) :: result([RunRecord.t()])
@@ -44,13 +42,10 @@ defmodule MLflow.Runs do
   def history(mlflow_run_id, key \\ nil, opts \\ []) do
     key = if key, do: Value.key(key)
 
-    with {:ok, instance} <- Instance.fetch(opts),
-         {:ok, points} <- Embedded.call(instance, {:run_point_history, mlflow_run_id, key}),
+    with {:ok, %{config: %{store: store}} = instance} <- Instance.fetch(opts),
+         {:ok, points} <- store.run_points(instance, mlflow_run_id, key),
          {:ok, _} <- known(points, mlflow_run_id, opts) do
-      {:ok,
-       for {key, value, step, timestamp} <- points do
-         %Metric{key: key, value: value, step: step, timestamp: timestamp}
-       end}
+      {:ok, Enum.map(points, &Metric.from_point/1)}
     end
   end
 
@@ -75,9 +70,9 @@ defmodule MLflow.Runs do
     end
   end
 
-  defp found(opts, column, id) do
-    with {:ok, instance} <- Instance.fetch(opts),
-         {:ok, nil} <- Embedded.find(instance, "mlflow_runs", column, id) do
+  defp found(opts, id, fetch) do
+    with {:ok, %{config: %{store: store}} = instance} <- Instance.fetch(opts),
+         {:ok, nil} <- fetch.(store, instance) do
       {:error, Error.new(:not_found, "run", "there is no run record for #{inspect(id)}")}
     end
   end

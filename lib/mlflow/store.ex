@@ -88,6 +88,39 @@ defmodule MLflow.Store do
   @callback open(Config.t()) :: result(term)
   @callback close(Instance.t()) :: :ok
 
+  @doc """
+  Keeps a search as a training bridge reports it, found by its `:run_id` or created; answers its id.
+
+  `attrs` are fields of `MLflow.ModelRun`, all of them optional but `:run_id`.
+  """
+  @callback record_model_run(Instance.t(), attrs :: map) :: result(id :: String.t())
+
+  @doc """
+  Keeps a trial as a training bridge reports it, found by its `:trial_id` or created; answers its id.
+
+  `attrs` are fields of `MLflow.ModelTrial`. Where the host writes its trials itself, this only finds
+  the one that it has written.
+  """
+  @callback record_trial(Instance.t(), attrs :: map) :: result(id :: String.t())
+
+  @doc "The ids of a search's trials, by the search's id, and whether each has ended."
+  @callback trials_of_model_run(Instance.t(), model_run_id :: String.t()) ::
+              result([{id :: String.t(), ended? :: boolean}])
+
+  @doc """
+  Appends points to the history of a trial (by `id` or `trial_id`), and answers how many are new.
+  """
+  @callback append_points(Instance.t(), trial_id :: String.t(), [MLflow.Metric.point()]) ::
+              result(new_points :: non_neg_integer)
+
+  @doc "The points of a trial (by `id` or `trial_id`), of one metric or of all, by key, step and time."
+  @callback trial_points(Instance.t(), trial_id :: String.t(), key :: String.t() | nil) ::
+              result([MLflow.Metric.point()])
+
+  @doc "The same of a run: those of its trial where it has one here."
+  @callback run_points(Instance.t(), mlflow_run_id :: String.t(), key :: String.t() | nil) ::
+              result([MLflow.Metric.point()])
+
   @doc "A trial by its primary key or by the application's own trial id."
   @callback fetch_trial(Instance.t(), String.t()) :: result(Trial.t())
 
@@ -141,6 +174,9 @@ defmodule MLflow.Store do
 
   @doc "Keeps the error of a failed sync beside the trial's run record."
   @callback put_sync_error(Instance.t(), Trial.t(), Error.t()) :: ok
+
+  @doc "The record of a run, by MLflow's run id."
+  @callback fetch_run(Instance.t(), mlflow_run_id :: String.t()) :: result(RunRecord.t() | nil)
 
   @doc "The record of a trial's run, or of the claim to create it."
   @callback fetch_run_by_trial(Instance.t(), trial_id :: String.t()) ::

@@ -54,6 +54,24 @@ defmodule MLflow.Trials do
   end
 
   @doc """
+  Changes the trial with this `trial_id`, or creates it, whichever of two callers at once is first.
+  """
+  @spec put(String.t(), map | keyword, keyword) :: result(ModelTrial.t())
+  def put(trial_id, attrs, opts \\ []) do
+    case update(trial_id, attrs, opts) do
+      {:error, %Error{kind: :not_found}} -> create_or_update(trial_id, attrs, opts)
+      answer -> answer
+    end
+  end
+
+  defp create_or_update(trial_id, attrs, opts) do
+    case attrs |> Map.new() |> Map.put(:trial_id, trial_id) |> create(opts) do
+      {:error, %Error{kind: :already_exists}} -> update(trial_id, attrs, opts)
+      answer -> answer
+    end
+  end
+
+  @doc """
   Appends points to a trial's history. Options: `step:` (0), `timestamp:` (ms; now).
 
   See `MLflow.Metric.points/2` for the shapes. A point that was recorded before, to the last
@@ -61,10 +79,10 @@ defmodule MLflow.Trials do
   """
   @spec log_metrics(String.t(), map | list, keyword) :: :ok | {:error, Error.t()}
   def log_metrics(id, metrics, opts \\ []) do
-    with {:ok, instance} <- Instance.fetch(opts),
+    with {:ok, %{config: %{store: store}} = instance} <- Instance.fetch(opts),
          {:ok, points} <- Metric.points(metrics, opts),
-         {:ok, _} <- Embedded.fetch_trial_row(instance, id),
-         {:ok, _recorded} <- Embedded.call_large(instance, {:append_points, id, points}) do
+         {:ok, _trial} <- store.fetch_trial(instance, id),
+         {:ok, _recorded} <- store.append_points(instance, id, points) do
       :ok
     end
   end
@@ -90,13 +108,10 @@ defmodule MLflow.Trials do
   def history(id, key \\ nil, opts \\ []) do
     key = if key, do: MLflow.Value.key(key)
 
-    with {:ok, instance} <- Instance.fetch(opts),
-         {:ok, _} <- Embedded.fetch_trial_row(instance, id),
-         {:ok, points} <- Embedded.call(instance, {:point_history, id, key}) do
-      {:ok,
-       for {key, value, step, timestamp} <- points do
-         %Metric{key: key, value: value, step: step, timestamp: timestamp}
-       end}
+    with {:ok, %{config: %{store: store}} = instance} <- Instance.fetch(opts),
+         {:ok, _trial} <- store.fetch_trial(instance, id),
+         {:ok, points} <- store.trial_points(instance, id, key) do
+      {:ok, Enum.map(points, &Metric.from_point/1)}
     end
   end
 

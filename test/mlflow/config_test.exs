@@ -68,8 +68,8 @@ defmodule MLflow.ConfigTest do
             {:sync_interval, -1, "a whole number of at least 0"},
             {:backoff_factor, 0.5, "a number of at least 1"},
             {:auth, :basic, "one of :auto, :google_identity, :none"},
-            {:store, "MyStore", "a module"},
-            {:queue, true, "a module"},
+            {:store, "MyStore", "a module or {module, options}"},
+            {:queue, true, "a module or {module, options}"},
             {:token, 5, "a string, a function without arguments or {module, function, args}"},
             {:token, &Function.identity/1, "a string, a function without arguments"}
           ] do

@@ -7,7 +7,7 @@ defmodule MLflow.Config.Settings do
           :string
           | :boolean
           | :uri
-          | :module
+          | :plugin
           | :token
           | :name
           | {:integer, minimum :: integer}
@@ -75,8 +75,10 @@ defmodule MLflow.Config.Settings do
      "hooks log errors and answer `:ok`"},
     {:database, :string, "mlflow_sync.db", [{"MLFLOW_SYNC_DATABASE", :string}],
      "the embedded store's file"},
-    {:store, :module, MLflow.Store.Embedded, [], "where trials and run records are kept"},
-    {:queue, :module, MLflow.Queue.Embedded, [], "what runs the jobs"},
+    {:store, :plugin, MLflow.Store.Embedded, [],
+     "where trials and run records are kept: a module, or `{module, options}`"},
+    {:queue, :plugin, MLflow.Queue.Embedded, [],
+     "what runs the jobs: a module, or `{module, options}`"},
     {:concurrency, {:integer, 1}, 4, [{"MLFLOW_SYNC_CONCURRENCY", :integer}],
      "jobs that run at once, and requests in flight within one experiment sync"},
     {:max_attempts, {:integer, 1}, 5, [], "attempts of a job before it is discarded"},

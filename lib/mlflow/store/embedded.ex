@@ -8,7 +8,8 @@ defmodule MLflow.Store.Embedded do
 
   @behaviour MLflow.Store
 
-  alias MLflow.{Config, Error, Instance, Metric, Native, RunRecord, Trackable, Trial, Value}
+  alias MLflow.{Config, Error, Instance, Metric, ModelRuns, ModelTrial, Native, RunRecord}
+  alias MLflow.{Trackable, Trial, Trials, Value}
   alias MLflow.Store.Row
 
   # A claim outlives the search and the creation it is taken for, so that a live one is never taken
@@ -33,6 +34,48 @@ defmodule MLflow.Store.Embedded do
 
   @impl true
   def close(%Instance{store: store}), do: Native.store_close(store)
+
+  @impl true
+  # One that is just named, by a trial that is heard of before its search, is left as it is.
+  def record_model_run(instance, %{run_id: run_id} = attrs) when map_size(attrs) == 1 do
+    case ModelRuns.get(run_id, name: instance.name) do
+      {:error, %Error{kind: :not_found}} ->
+        put_model_run(instance, Map.put(attrs, :state, :running))
+
+      answer ->
+        id(answer)
+    end
+  end
+
+  def record_model_run(instance, attrs), do: put_model_run(instance, attrs)
+
+  defp put_model_run(instance, attrs), do: attrs |> ModelRuns.put(name: instance.name) |> id()
+
+  @impl true
+  def record_trial(instance, attrs) do
+    {trial_id, attrs} = Map.pop(attrs, :trial_id, "")
+    trial_id |> to_string() |> Trials.put(attrs, name: instance.name) |> id()
+  end
+
+  defp id({:ok, %{id: id}}), do: {:ok, id}
+  defp id(error), do: error
+
+  @impl true
+  def trials_of_model_run(instance, model_run_id) do
+    with {:ok, trials} <- Trials.list(where: %{model_run_id: model_run_id}, name: instance.name),
+         do: {:ok, Enum.map(trials, &{&1.id, ModelTrial.ended?(&1.status)})}
+  end
+
+  @impl true
+  def append_points(instance, trial_id, points),
+    do: call_large(instance, {:append_points, trial_id, points})
+
+  @impl true
+  def trial_points(instance, trial_id, key),
+    do: call(instance, {:point_history, trial_id, key})
+
+  @impl true
+  def run_points(instance, run_id, key), do: call(instance, {:run_point_history, run_id, key})
 
   @impl true
   def fetch_trial(instance, id) do
@@ -145,6 +188,9 @@ defmodule MLflow.Store.Embedded do
     error = error |> Error.to_map() |> Map.put("version", trial.version)
     with {:ok, _} <- call(instance, {:put_sync_error, trial.id, error}), do: :ok
   end
+
+  @impl true
+  def fetch_run(instance, run_id), do: find(instance, "mlflow_runs", "mlflow_run_id", run_id)
 
   @impl true
   def fetch_run_by_trial(instance, trial_id),

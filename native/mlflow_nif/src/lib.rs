@@ -137,6 +137,11 @@ fn owner() -> String {
     mlflow_store::owner::unique()
 }
 
+#[rustler::nif(schedule = "DirtyIo")]
+fn owner_gone(owner: &str) -> bool {
+    mlflow_store::owner::is_gone(owner)
+}
+
 #[rustler::nif]
 fn json_encode(term: Json) -> String {
     term.0.to_string()
