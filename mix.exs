@@ -40,7 +40,11 @@ defmodule MLflow.MixProject do
         {:ash, "~> 3.5", optional: true},
         {:ash_postgres, "~> 2.6", optional: true},
         {:ecto_sql, "~> 3.10", optional: true},
-        {:telemetry, "~> 1.0", optional: true}
+        {:postgrex, ">= 0.17.0", optional: true},
+        {:jason, "~> 1.4", optional: true},
+        {:telemetry, "~> 1.0", optional: true},
+        {:simple_sat, "~> 0.1", only: :test},
+        {:ecto_sqlite3, ">= 0.12.0", only: :test}
       ]
     else
       []

@@ -10,4 +10,12 @@ if integration?, do: MLflow.Servers.require!()
 # Addresses of loopback must never go through a proxy of the machine's.
 System.put_env("NO_PROXY", "127.0.0.1,localhost")
 
-ExUnit.start(exclude: [:integration], capture_log: true, assert_receive_timeout: 5_000)
+# The adapters are tested where their packages are, on a PostgreSQL that is named.
+postgres? = Code.ensure_loaded?(MLflow.Postgres) and MLflow.Postgres.url() != nil
+if postgres?, do: MLflow.Postgres.start!()
+
+ExUnit.start(
+  exclude: [:integration] ++ if(postgres?, do: [], else: [:postgres]),
+  capture_log: true,
+  assert_receive_timeout: 5_000
+)
