@@ -2,7 +2,7 @@ defmodule MLflow.TrackableTest do
   use ExUnit.Case, async: true
 
   alias MLflow.{Config, Trackable, Trial}
-  alias MLflow.Trackable.{Fields, Record}
+  alias MLflow.Trackable.{Changes, Fields, Record}
   alias MLflow.TrackableRecords.{DocumentShape, Stranger, TableShape, Training}
 
   @noon ~U[2026-01-01 12:00:00.000000Z]
@@ -63,7 +63,7 @@ defmodule MLflow.TrackableTest do
 
       writable = [:title, :state, :config, :scores, :loss, :labels, :ended_at]
 
-      assert Record.changes(training(), pull, writable) == %{
+      assert Changes.of(training(), pull, writable) == %{
                title: "resnet18",
                state: :broken,
                ended_at: ~U[2026-01-01 12:00:01.000Z],
@@ -75,10 +75,10 @@ defmodule MLflow.TrackableTest do
 
     test "keeps what may not be written, and what a field does not take" do
       pull = %{@nothing | name: "x", status: :running, deleted_tags: ["team"]}
-      assert Record.changes(training(), pull, [:labels]) == %{labels: %{}}
+      assert Changes.of(training(), pull, [:labels]) == %{labels: %{}}
 
       refuse_running = fn :state, status -> status != :running end
-      assert Record.changes(training(), pull, [:state, :title], refuse_running) == %{title: "x"}
+      assert Changes.of(training(), pull, [:state, :title], refuse_running) == %{title: "x"}
     end
   end
 
@@ -131,7 +131,7 @@ defmodule MLflow.TrackableTest do
 
       pull = %{@nothing | end_time: @noon_ms + 1, metric_values: %{"final_loss" => 0.2}}
 
-      assert Record.changes(record, pull, [:completed_at, :final_loss]) == %{
+      assert Changes.of(record, pull, [:completed_at, :final_loss]) == %{
                completed_at: ~N[2026-01-01 12:00:00.001],
                final_loss: 0.2
              }
@@ -140,7 +140,7 @@ defmodule MLflow.TrackableTest do
     test "a status of either may be written, the first that the record takes" do
       pull = %{@nothing | status: :finished}
       only_completed = fn :status, status -> status == :completed end
-      changes = Record.changes(%TableShape{status: :running}, pull, [:status], only_completed)
+      changes = Changes.of(%TableShape{status: :running}, pull, [:status], only_completed)
       assert changes == %{status: :completed}
     end
   end

@@ -1,8 +1,8 @@
 defmodule MLflow.Trackable.Record do
   @moduledoc false
-  # A host's record read as a trial by the names of its fields, and what a pull changes in it.
+  # A host's record read as a trial, by the names of its fields.
 
-  alias MLflow.{Config, Metric, Run, Store, Trial, Value}
+  alias MLflow.{Config, Metric, Run, Trial, Value}
   alias MLflow.Trackable.Fields
 
   @spec to_trial(struct, Fields.t()) :: Trial.t()
@@ -55,113 +55,6 @@ defmodule MLflow.Trackable.Record do
     %Trial{trial | tags: Map.merge(trial.tags, ours)}
   end
 
-  @doc """
-  What a pull changes in a record, by its field names, of the `writable` ones only. `accepts?` tells
-  whether a field takes a value; of several names for a status the first that it takes is written.
-  """
-  @spec changes(struct, Store.pull(), [atom], (atom, term -> boolean)) :: %{atom => term}
-  def changes(record, pull, writable, accepts? \\ fn _field, _value -> true end) do
-    fields = Fields.of(record)
-
-    [
-      {fields.name, pull.name},
-      {fields.status, status(fields, pull.status, accepts?)},
-      {fields.started_at, time(record, fields.started_at, pull.start_time)},
-      {fields.completed_at, time(record, fields.completed_at, pull.end_time)},
-      {fields.artifact_uri, pull.artifact_uri},
-      {fields.tags, tags(record, fields.tags, pull)}
-      | params_and_metrics(record, fields, pull, writable)
-    ]
-    |> Enum.filter(fn {field, value} -> value != nil and field in writable end)
-    |> Map.new()
-  end
-
-  # A param or metric that has a field of its own goes there; the others into the last map, which
-  # counts where several hold one.
-  defp params_and_metrics(record, fields, pull, writable) do
-    spelled = Map.new(pull.metric_values, fn {key, value} -> {key, Store.Row.spell(value)} end)
-
-    place(record, Enum.filter(fields.params, &(&1 in writable)), pull.params) ++
-      place(record, Enum.filter(fields.metrics, &(&1 in writable)), spelled)
-  end
-
-  defp place(_record, _names, values) when values == %{}, do: []
-
-  defp place(record, names, values) do
-    {maps, singles} = Enum.split_with(names, &map?(record, &1))
-    {own, others} = Map.split(values, Enum.map(singles, &Atom.to_string/1))
-    into = List.last(maps)
-
-    singles = for name <- singles, value = own["#{name}"], not is_binary(value), do: {name, value}
-
-    if into && others != %{},
-      do: [{into, Enum.reduce(others, get(record, into) || %{}, &put_leaf/2)} | singles],
-      else: singles
-  end
-
-  # A field that holds nothing yet may be either: those that are maps are plural in every host.
-  defp map?(record, name) do
-    case get(record, name) do
-      nil -> String.ends_with?("#{name}", "s")
-      value -> is_map(value) and not is_struct(value)
-    end
-  end
-
-  # Where the map is nested, the leaf stays at its place.
-  defp put_leaf({path, value}, map) do
-    case place_of(map, path) do
-      nil -> Map.put(map, path, value)
-      keys -> put_in(map, keys, value)
-    end
-  end
-
-  defp place_of(map, path) do
-    Enum.find_value(map, fn {key, value} ->
-      name = Value.key(key)
-      nested? = is_map(value) and not is_struct(value)
-
-      cond do
-        name == path and not nested? -> [key]
-        nested? and String.starts_with?(path, name <> ".") -> deeper(key, value, name, path)
-        true -> nil
-      end
-    end)
-  end
-
-  defp deeper(key, value, name, path) do
-    rest = binary_part(path, byte_size(name) + 1, byte_size(path) - byte_size(name) - 1)
-    with [_ | _] = keys <- place_of(value, rest), do: [key | keys]
-  end
-
-  defp tags(_record, _field, %{tags: tags, deleted_tags: []}) when tags == %{}, do: nil
-
-  defp tags(record, field, pull) do
-    (get(record, field) || %{})
-    |> Enum.reject(fn {key, _} -> Value.key(key) in pull.deleted_tags end)
-    |> Enum.reject(fn {key, _} -> is_map_key(pull.tags, Value.key(key)) end)
-    |> Map.new()
-    |> Map.merge(pull.tags)
-  end
-
-  defp status(_fields, nil, _accepts?), do: nil
-
-  defp status(fields, status, accepts?) do
-    fields |> Fields.record_statuses(status) |> Enum.find(&accepts?.(fields.status, &1))
-  end
-
-  # As the record has it now, or else with its zone.
-  defp time(_record, _field, nil), do: nil
-
-  defp time(record, field, ms) do
-    time = DateTime.from_unix!(ms, :millisecond)
-
-    case get(record, field) do
-      %NaiveDateTime{} -> DateTime.to_naive(time)
-      integer when is_integer(integer) -> ms
-      _ -> time
-    end
-  end
-
   defp params(record, fields) do
     {maps, singles} = record |> values(fields.params) |> Enum.split_with(&map_value?/1)
 
@@ -208,8 +101,8 @@ defmodule MLflow.Trackable.Record do
   defp text(nil), do: nil
   defp text(value), do: to_string(value)
 
-  # A field that was not loaded is not known.
-  defp get(record, field) do
+  @doc "A field's value; one that the record has not, or that was not loaded, is not known."
+  def get(record, field) do
     case Map.get(record, field) do
       %{__struct__: module} when module in [Ash.NotLoaded, Ash.ForbiddenField] -> nil
       value -> value
