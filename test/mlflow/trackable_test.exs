@@ -137,6 +137,24 @@ defmodule MLflow.TrackableTest do
              }
     end
 
+    test "what is pulled goes into the first field that takes a map, where none holds one" do
+      takes_maps = fn field, value -> field in [:metrics, :parameters] == is_map(value) end
+
+      pull = %{
+        @nothing
+        | params: %{"lr" => "1"},
+          metric_values: %{"acc" => 0.5, "final_loss" => 1.0}
+      }
+
+      writable = [:final_loss, :metrics, :spectral_norm, :parameters]
+
+      assert Changes.of(%TableShape{}, pull, writable, takes_maps) == %{
+               metrics: %{"acc" => 0.5},
+               final_loss: 1.0,
+               parameters: %{"lr" => "1"}
+             }
+    end
+
     test "a status of either may be written, the first that the record takes" do
       pull = %{@nothing | status: :finished}
       only_completed = fn :status, status -> status == :completed end

@@ -20,42 +20,38 @@ defmodule MLflow.Trackable.Changes do
       {fields.completed_at, time(record, fields.completed_at, pull.end_time)},
       {fields.artifact_uri, pull.artifact_uri},
       {fields.tags, tags(record, fields.tags, pull)}
-      | params_and_metrics(record, fields, pull, writable)
+      | params_and_metrics(record, fields, pull, writable, accepts?)
     ]
     |> Enum.filter(fn {field, value} -> value != nil and field in writable end)
     |> Map.new()
   end
 
-  # A param or metric that has a field of its own goes there; the others into the last map, which
-  # counts where several hold one.
-  defp params_and_metrics(record, fields, pull, writable) do
+  defp params_and_metrics(record, fields, pull, writable, accepts?) do
     spelled = Map.new(pull.metric_values, fn {key, value} -> {key, Store.Row.spell(value)} end)
+    writable = fn names -> Enum.filter(names, &(&1 in writable)) end
 
-    place(record, Enum.filter(fields.params, &(&1 in writable)), pull.params) ++
-      place(record, Enum.filter(fields.metrics, &(&1 in writable)), spelled)
+    place(record, writable.(fields.params), pull.params, accepts?) ++
+      place(record, writable.(fields.metrics), spelled, accepts?)
   end
 
-  defp place(_record, _names, values) when values == %{}, do: []
+  # What has a field of its own goes there, where that holds a number; the others go into a map.
+  defp place(_record, _names, values, _accepts?) when values == %{}, do: []
 
-  defp place(record, names, values) do
-    {maps, singles} = Enum.split_with(names, &map?(record, &1))
+  defp place(record, names, values, accepts?) do
+    {maps, singles} = Enum.split_with(names, &is_map(Record.get(record, &1)))
     {own, others} = Map.split(values, Enum.map(singles, &Atom.to_string/1))
-    into = List.last(maps)
+    singles = for name <- singles, is_number(own["#{name}"]), do: {name, own["#{name}"]}
 
-    singles = for name <- singles, value = own["#{name}"], not is_binary(value), do: {name, value}
-
-    if into && others != %{},
-      do: [{into, Enum.reduce(others, Record.get(record, into) || %{}, &put_leaf/2)} | singles],
-      else: singles
-  end
-
-  # A field that holds nothing yet may be either: those that are maps are plural in every host.
-  defp map?(record, name) do
-    case Record.get(record, name) do
-      nil -> String.ends_with?("#{name}", "s")
-      value -> is_map(value) and not is_struct(value)
+    case into(maps, names, accepts?) do
+      nil -> singles
+      _map when others == %{} -> singles
+      map -> [{map, Enum.reduce(others, Record.get(record, map) || %{}, &put_leaf/2)} | singles]
     end
   end
+
+  # Of several maps the last counts; where all are empty, the first field that takes one.
+  defp into([], names, accepts?), do: Enum.find(names, &accepts?.(&1, %{}))
+  defp into(maps, _names, _accepts?), do: List.last(maps)
 
   # Where the map is nested, the leaf stays at its place.
   defp put_leaf({path, value}, map) do

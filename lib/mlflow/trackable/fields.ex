@@ -62,7 +62,8 @@ defmodule MLflow.Trackable.Fields do
   def of(record) do
     implementation = MLflow.Trackable.impl_for(record)
 
-    if function_exported?(implementation, :__fields__, 0),
+    # Asked before anything of it was called, it may not be loaded.
+    if Code.ensure_loaded?(implementation) and function_exported?(implementation, :__fields__, 0),
       do: implementation.__fields__(),
       else: thunderline()
   end
