@@ -43,7 +43,7 @@ defmodule Thunderline.TwoNodesTest do
     script = Path.expand("support/node.exs", __DIR__)
     executable = System.find_executable("elixir")
     args = ["-S", "mix", "run", "--no-compile", "--no-halt", script, name]
-    env = [{'MIX_ENV', 'test'}, {'TEST_EXPERIMENT', to_charlist(experiment())}]
+    env = [{~c"MIX_ENV", ~c"test"}, {~c"TEST_EXPERIMENT", to_charlist(experiment())}]
     port = Port.open({:spawn_executable, executable}, [:binary, args: args, env: env])
     {:os_pid, launcher} = Port.info(port, :os_pid)
     on_exit(fn -> System.cmd("kill", ["-9", "#{launcher}"], stderr_to_stdout: true) end)
