@@ -24,6 +24,8 @@ if Code.ensure_loaded?(Igniter) do
 
     use Igniter.Mix.Task
 
+    @options [:trial, :model_run, :domain, :repo]
+
     @resources [
       Experiment: [:model_run, :run],
       Run: [:experiment, :trial, :model_run],
@@ -37,13 +39,14 @@ if Code.ensure_loaded?(Igniter) do
       %Igniter.Mix.Task.Info{
         group: :mlflow_sync,
         example: "mix mlflow_sync.install --trial MyApp.Trial",
-        schema: [trial: :string, model_run: :string, domain: :string, repo: :string]
+        schema: Enum.map(@options, &{&1, :string})
       }
     end
 
     @impl Igniter.Mix.Task
     def igniter(igniter) do
-      options = Map.new(igniter.args.options, fn {key, name} -> {key, module(name)} end)
+      # Igniter's own options are among them.
+      options = igniter.args.options |> Keyword.take(@options) |> Map.new(&parse/1)
 
       if options[:trial],
         do: wire(igniter, options),
@@ -111,13 +114,21 @@ if Code.ensure_loaded?(Igniter) do
         |> Igniter.Project.Module.find_and_update_or_create_module(
           resource,
           definition(name, references, options),
-          &{:ok, &1}
+          &{:ok, &1},
+          path: path(igniter, resource)
         )
         |> Ash.Domain.Igniter.add_resource_reference(domain, resource)
       end)
     end
 
     defp define_resources(igniter, _options), do: igniter
+
+    # MLflow is one word.
+    defp path(igniter, resource) do
+      igniter
+      |> Igniter.Project.Module.proper_location(resource)
+      |> String.replace("/m_lflow/", "/mlflow/")
+    end
 
     defp definition(name, references, options) do
       given = Map.take(options, [:domain, :repo, :trial, :model_run])
@@ -150,7 +161,7 @@ if Code.ensure_loaded?(Igniter) do
       """
     end
 
-    defp module(name), do: Igniter.Project.Module.parse(name)
+    defp parse({option, name}), do: {option, Igniter.Project.Module.parse(name)}
 
     defp embedded do
       """
