@@ -114,21 +114,13 @@ if Code.ensure_loaded?(Igniter) do
         |> Igniter.Project.Module.find_and_update_or_create_module(
           resource,
           definition(name, references, options),
-          &{:ok, &1},
-          path: path(igniter, resource)
+          &{:ok, &1}
         )
         |> Ash.Domain.Igniter.add_resource_reference(domain, resource)
       end)
     end
 
     defp define_resources(igniter, _options), do: igniter
-
-    # MLflow is one word.
-    defp path(igniter, resource) do
-      igniter
-      |> Igniter.Project.Module.proper_location(resource)
-      |> String.replace("/m_lflow/", "/mlflow/")
-    end
 
     defp definition(name, references, options) do
       given = Map.take(options, [:domain, :repo, :trial, :model_run])
