@@ -30,15 +30,22 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
     @doc "Creates the database and starts the repo; the database is dropped when the VM ends."
     def start! do
       # Oban's notifier reads the repo's configuration, so it stands in the application environment.
-      config = [url: "#{url()}", database: database(), pool_size: 20, log: false]
+      config = [url: url_of(database()), pool_size: 20, log: false]
       Application.put_env(:mlflow_sync, TestRepo, config)
       TestRepo.__adapter__().storage_up(TestRepo.config())
-      {:ok, _} = Application.ensure_all_started([:postgrex, :ecto_sql])
+      # None of them is started for us: they are optional.
+      for app <- [:postgrex, :ecto_sql] ++ oban(),
+          do: {:ok, _} = Application.ensure_all_started(app)
+
       {:ok, pid} = TestRepo.start_link()
       Process.unlink(pid)
       create_host_tables()
+      create_oban_table()
       System.at_exit(fn _ -> drop(pid) end)
     end
+
+    # What the address names wins over what is said beside it.
+    defp url_of(database), do: URI.to_string(%{URI.parse(url()) | path: "/" <> database})
 
     defp database, do: "mlflow_sync_test_#{System.pid()}_#{System.os_time(:second)}"
 
@@ -51,6 +58,16 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
     def clean!(tables \\ @tables) do
       for table <- tables, do: TestRepo.query!("TRUNCATE #{table} CASCADE")
       :ok
+    end
+
+    if Code.ensure_loaded?(Oban) do
+      defp oban, do: [:oban]
+
+      defp create_oban_table,
+        do: Ecto.Migrator.up(TestRepo, 1, MLflow.TestRepo.ObanMigration, log: false)
+    else
+      defp oban, do: []
+      defp create_oban_table, do: :ok
     end
 
     # Thunderline's two tables, as its own migrations make them.
