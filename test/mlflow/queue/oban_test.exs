@@ -103,11 +103,6 @@ if Code.ensure_loaded?(Oban) do
         assert_error(:config, SyncWorker.drain(name: name))
         assert_error(:config, SyncWorker.await(%Job{id: 1}, name: name))
       end
-
-      test "a module that is not there is an error of the start" do
-        error = assert_error(:config, MLflow.start_link(instance_options(queue: MLflow.Quue)))
-        assert error.message =~ "there is no module MLflow.Quue"
-      end
     end
 
     describe "a job" do
