@@ -81,16 +81,16 @@ defmodule MLflow.SyncWorker do
   which keeps the error.
   """
 
+  use MLflow.SyncWorker.Callbacks
+
   alias MLflow.{Crash, Error, Instance, Sync}
   alias MLflow.SyncWorker.Request
 
   if Code.ensure_loaded?(Oban.Worker) do
-    use MLflow.Queue.Oban.Worker
-
     @doc false
     defmacro __using__(opts) do
       quote do
-        use MLflow.Queue.Oban.Worker, unquote(opts)
+        use MLflow.SyncWorker.Callbacks, unquote(opts)
       end
     end
 

@@ -52,7 +52,7 @@ if Code.ensure_loaded?(Oban) do
   if Code.ensure_loaded?(Ecto.Adapters.SQLite3) do
     defmodule MLflow.TestSQLiteRepo do
       @moduledoc "The repo of a host application that is on SQLite."
-      use Ecto.Repo, otp_app: :mlflow_sync, adapter: Ecto.Adapters.SQLite3
+      use Ecto.Repo, otp_app: :mlflow_sync_host, adapter: Ecto.Adapters.SQLite3
     end
   end
 end

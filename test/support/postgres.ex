@@ -3,11 +3,11 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
     @moduledoc "The repo of a host application, on a real PostgreSQL."
 
     if Code.ensure_loaded?(AshPostgres.Repo) do
-      use AshPostgres.Repo, otp_app: :mlflow_sync
+      use AshPostgres.Repo, otp_app: :mlflow_sync_host
       def installed_extensions, do: ["ash-functions"]
       def min_pg_version, do: %Version{major: 13, minor: 0, patch: 0}
     else
-      use Ecto.Repo, otp_app: :mlflow_sync, adapter: Ecto.Adapters.Postgres
+      use Ecto.Repo, otp_app: :mlflow_sync_host, adapter: Ecto.Adapters.Postgres
     end
   end
 
@@ -29,9 +29,10 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
 
     @doc "Creates the database and starts the repo; the database is dropped when the VM ends."
     def start! do
-      # Oban's notifier reads the repo's configuration, so it stands in the application environment.
+      # Oban's notifier reads the repo's configuration, so it stands in the application environment: in
+      # that of a host, for what stands in ours are settings of the default instance.
       config = [url: url_of(database()), pool_size: 20, log: false]
-      Application.put_env(:mlflow_sync, TestRepo, config)
+      Application.put_env(:mlflow_sync_host, TestRepo, config)
       TestRepo.__adapter__().storage_up(TestRepo.config())
       # None of them is started for us: they are optional.
       for app <- [:postgrex, :ecto_sql] ++ oban(),

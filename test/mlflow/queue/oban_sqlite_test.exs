@@ -10,7 +10,7 @@ if Code.ensure_loaded?(Oban.Engines.Lite) and Code.ensure_loaded?(Ecto.Adapters.
     setup do
       for app <- [:ecto_sqlite3, :oban], do: {:ok, _} = Application.ensure_all_started(app)
       config = [database: tmp_path("host.db"), pool_size: 1, log: false]
-      Application.put_env(:mlflow_sync, TestSQLiteRepo, config)
+      Application.put_env(:mlflow_sync_host, TestSQLiteRepo, config)
       start_supervised!(TestSQLiteRepo)
       Ecto.Migrator.up(TestSQLiteRepo, 1, MLflow.TestRepo.ObanMigration, log: false)
       :ok

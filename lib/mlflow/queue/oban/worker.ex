@@ -8,8 +8,6 @@ if Code.ensure_loaded?(Oban.Worker) do
     alias MLflow.Queue.Backoff
     alias Oban.Job
 
-    @defaults [queue: :mlflow_sync, priority: 2, max_attempts: 5]
-
     # A job that executes may have read before the change that the next one is for, and so does not
     # count. Given to each job, since Oban warns about such states when a worker is compiled.
     @unique [
@@ -22,29 +20,6 @@ if Code.ensure_loaded?(Oban.Worker) do
     @timeout 600_000
     # An experiment of 100,000 runs takes some minutes to compare, and longer to bring in step.
     @experiment_timeout 3_600_000
-
-    defmacro __using__(opts) do
-      quote do
-        use Oban.Worker, Keyword.merge(unquote(@defaults), unquote(opts))
-
-        @impl Oban.Worker
-        def new(args, opts) do
-          args = unquote(__MODULE__).args(args)
-          super(args, unquote(__MODULE__).options(args, opts))
-        end
-
-        @impl Oban.Worker
-        def perform(job), do: unquote(__MODULE__).perform(job)
-
-        @impl Oban.Worker
-        def backoff(job), do: unquote(__MODULE__).backoff(job)
-
-        @impl Oban.Worker
-        def timeout(job), do: unquote(__MODULE__).timeout(job)
-
-        defoverridable Oban.Worker
-      end
-    end
 
     @doc "The states of a job that waits."
     @spec waiting() :: [String.t()]
