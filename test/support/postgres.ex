@@ -1,12 +1,14 @@
 if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
-  defmodule MLflow.TestRepo do
-    @moduledoc "The repo of a host application, on a real PostgreSQL."
-
-    if Code.ensure_loaded?(AshPostgres.Repo) do
+  if Code.ensure_loaded?(AshPostgres.Repo) do
+    defmodule MLflow.TestRepo do
+      @moduledoc "The repo of a host application, on a real PostgreSQL."
       use AshPostgres.Repo, otp_app: :mlflow_sync_host
       def installed_extensions, do: ["ash-functions"]
       def min_pg_version, do: %Version{major: 13, minor: 0, patch: 0}
-    else
+    end
+  else
+    defmodule MLflow.TestRepo do
+      @moduledoc "The repo of a host application, on a real PostgreSQL."
       use Ecto.Repo, otp_app: :mlflow_sync_host, adapter: Ecto.Adapters.Postgres
     end
   end
