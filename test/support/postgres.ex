@@ -1,13 +1,15 @@
 if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
-  defmodule MLflow.TestRepo do
-    @moduledoc "The repo of a host application, on a real PostgreSQL."
-
-    if Code.ensure_loaded?(AshPostgres.Repo) do
-      use AshPostgres.Repo, otp_app: :mlflow_sync
+  if Code.ensure_loaded?(AshPostgres.Repo) do
+    defmodule MLflow.TestRepo do
+      @moduledoc "The repo of a host application, on a real PostgreSQL."
+      use AshPostgres.Repo, otp_app: :mlflow_sync_host
       def installed_extensions, do: ["ash-functions"]
       def min_pg_version, do: %Version{major: 13, minor: 0, patch: 0}
-    else
-      use Ecto.Repo, otp_app: :mlflow_sync, adapter: Ecto.Adapters.Postgres
+    end
+  else
+    defmodule MLflow.TestRepo do
+      @moduledoc "The repo of a host application, on a real PostgreSQL."
+      use Ecto.Repo, otp_app: :mlflow_sync_host, adapter: Ecto.Adapters.Postgres
     end
   end
 
@@ -29,16 +31,24 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
 
     @doc "Creates the database and starts the repo; the database is dropped when the VM ends."
     def start! do
-      # Oban's notifier reads the repo's configuration, so it stands in the application environment.
-      config = [url: "#{url()}", database: database(), pool_size: 20, log: false]
-      Application.put_env(:mlflow_sync, TestRepo, config)
+      # Oban's notifier reads the repo's configuration, so it stands in the application environment: in
+      # that of a host, for what stands in ours are settings of the default instance.
+      config = [url: url_of(database()), pool_size: 20, log: false]
+      Application.put_env(:mlflow_sync_host, TestRepo, config)
       TestRepo.__adapter__().storage_up(TestRepo.config())
-      {:ok, _} = Application.ensure_all_started([:postgrex, :ecto_sql])
+      # None of them is started for us: they are optional.
+      for app <- [:postgrex, :ecto_sql] ++ oban(),
+          do: {:ok, _} = Application.ensure_all_started(app)
+
       {:ok, pid} = TestRepo.start_link()
       Process.unlink(pid)
       create_host_tables()
+      create_oban_table()
       System.at_exit(fn _ -> drop(pid) end)
     end
+
+    # What the address names wins over what is said beside it.
+    defp url_of(database), do: URI.to_string(%{URI.parse(url()) | path: "/" <> database})
 
     defp database, do: "mlflow_sync_test_#{System.pid()}_#{System.os_time(:second)}"
 
@@ -51,6 +61,16 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
     def clean!(tables \\ @tables) do
       for table <- tables, do: TestRepo.query!("TRUNCATE #{table} CASCADE")
       :ok
+    end
+
+    if Code.ensure_loaded?(Oban) do
+      defp oban, do: [:oban]
+
+      defp create_oban_table,
+        do: Ecto.Migrator.up(TestRepo, 1, MLflow.TestRepo.ObanMigration, log: false)
+    else
+      defp oban, do: []
+      defp create_oban_table, do: :ok
     end
 
     # Thunderline's two tables, as its own migrations make them.
