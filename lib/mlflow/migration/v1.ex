@@ -4,7 +4,7 @@ if Code.ensure_loaded?(Ecto.Migration) do
     # The first tables. What a host made before us is added to, never made anew: which columns were added
     # is kept in a comment, so that `down/1` takes away those and no others.
 
-    use Ecto.Migration
+    import Ecto.Migration, only: [execute: 1, flush: 0, repo: 0]
 
     @now "timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'utc')"
     @timestamps [{"inserted_at", @now}, {"updated_at", @now}]
