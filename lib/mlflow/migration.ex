@@ -48,7 +48,7 @@ if Code.ensure_loaded?(Ecto.Migration) do
       * `key_type:` - `:uuid` (the default), `:bigint` or `:text`: the type of the host's keys
     """
 
-    import Ecto.Migration, only: [execute: 1, flush: 0, prefix: 0, repo: 0]
+    import Ecto.Migration, only: [direction: 0, execute: 1, flush: 0, prefix: 0, repo: 0]
 
     alias MLflow.Migration.V1
 

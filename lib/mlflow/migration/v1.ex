@@ -4,7 +4,7 @@ if Code.ensure_loaded?(Ecto.Migration) do
     # The first tables. What a host made before us is added to, never made anew: which columns were added
     # is kept in a comment, so that `down/1` takes away those and no others.
 
-    import Ecto.Migration, only: [execute: 1, flush: 0, repo: 0]
+    import Ecto.Migration, only: [execute: 1, repo: 0]
 
     @now "timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'utc')"
     @timestamps [{"inserted_at", @now}, {"updated_at", @now}]
@@ -367,10 +367,7 @@ if Code.ensure_loaded?(Ecto.Migration) do
       sql |> query!([table(name, prefix)]) |> List.flatten()
     end
 
-    defp query!(sql, values) do
-      flush()
-      repo().query!(sql, values, log: false).rows
-    end
+    defp query!(sql, values), do: repo().query!(sql, values, log: false).rows
 
     defp regclass(name, settings), do: "'#{literal(table(name, settings.prefix))}'::regclass"
     defp literal(text), do: String.replace(text, "'", "''")
