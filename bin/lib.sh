@@ -8,7 +8,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # A tracking server or token in the developer's shell must not be written to by a test.
 for name in "${!MLFLOW_@}"; do
-  [[ $name == MLFLOW_SYNC_VENVS ]] || unset "$name"
+  [[ $name == MLFLOW_SYNC_VENVS || $name == MLFLOW_TEST_DATABASE_URL ]] || unset "$name"
 done
 unset name
 
@@ -93,12 +93,16 @@ find_python() {
   return 1
 }
 
-# build [ENVIRONMENT]: for the demo, the benchmarks and the proofs. The archives are left out, and
-# with them Hex: the library needs no package of its, and a network that has none must do.
+# build [ENVIRONMENT]: for the demo, the benchmarks and the proofs.
 build() {
-  export MIX_ENV=${1:-prod} MIX_ARCHIVES=$ROOT/tmp/no-archives
+  export MIX_ENV=${1:-prod}
+  without_hex
   attend mix compile || fail "the library does not compile."
 }
+
+# The archives are left out, and with them Hex: the library needs no package of its, and a network
+# that has none must do.
+without_hex() { export MIX_ARCHIVES=$ROOT/tmp/no-archives; }
 
 # --- Virtual environments -------------------------------------------------------------
 
@@ -172,6 +176,44 @@ await_mlflow() {
   "$(venv_of "$MLFLOW_VERSION")/bin/python" "$ROOT/bin/await_server.py" "$1" "$2" && return
   tail -n 20 "$3/mlflow.log" >&2
   fail "the MLflow server did not start; the end of its log is above."
+}
+
+# --- PostgreSQL -----------------------------------------------------------------------
+
+# start_postgres DIR: an empty server on a free port of the loopback interface, with its files in
+# DIR, which must not exist. Sets DATABASE_URL. Fails where PostgreSQL's programs are not found.
+start_postgres() {
+  local dir=$1 programs port as_postgres=()
+  programs=$(postgres_programs) || return 1
+  mkdir -p "$dir"
+  # It refuses to be root.
+  if ((EUID == 0)); then
+    as_postgres=(setpriv --reuid=postgres --regid=postgres --init-groups)
+    chown postgres:postgres "$dir"
+  fi
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  (
+    cd "$dir"
+    "${as_postgres[@]}" "$programs/initdb" -D "$dir/data" -U postgres -A trust >"$dir/initdb.log" 2>&1
+  ) || return 1
+  # What it holds is thrown away, so it need not survive a power cut.
+  (cd "$dir" && exec setsid "${as_postgres[@]}" "$programs/postgres" -D "$dir/data" -p "$port" \
+    -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=200 \
+    </dev/null >"$dir/postgres.log" 2>&1) &
+  LEADERS+=("$!")
+  DATABASE_URL=postgres://postgres@127.0.0.1:$port/postgres
+  for _ in {1..100}; do
+    "$programs/psql" -qc "select" "$DATABASE_URL" >/dev/null 2>&1 && return
+    sleep 0.1
+  done
+  return 1
+}
+
+# Debian keeps the server's programs off the PATH.
+postgres_programs() {
+  local initdb
+  initdb=$(command -v initdb || printf '%s\n' /usr/lib/postgresql/*/bin/initdb | sort -V | tail -n 1)
+  initdb=$(readlink -e "$initdb") && dirname "$initdb"
 }
 
 # --- Ending well ----------------------------------------------------------------------

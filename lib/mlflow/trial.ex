@@ -69,6 +69,10 @@ defmodule MLflow.Trial do
   @spec statuses() :: [atom]
   def statuses, do: @statuses |> Map.keys() |> Enum.sort()
 
+  @doc false
+  # Each with the run status it stands for.
+  def statuses_of_runs, do: Map.to_list(@statuses)
+
   @doc """
   The trial status of a run status. What a server invents beyond MLflow's own statuses never
   reaches a trial.

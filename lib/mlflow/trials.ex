@@ -21,6 +21,7 @@ defmodule MLflow.Trials do
   alias MLflow.Store.{Embedded, Row}
 
   @table "model_trials"
+  @maps ~w(metrics parameters hyperparameters tags)a
 
   @type result(value) :: {:ok, value} | {:error, Error.t()}
 
@@ -116,7 +117,17 @@ defmodule MLflow.Trials do
   end
 
   defp to_row(attrs) do
-    with {:ok, row} <- Row.dump(attrs, @table), :ok <- check_status(row[:status]), do: {:ok, row}
+    with {:ok, row} <- Row.dump(attrs, @table),
+         :ok <- check_status(row[:status]),
+         :ok <- check_maps(row),
+         do: {:ok, row}
+  end
+
+  defp check_maps(row) do
+    case Enum.find(@maps, &(row[&1] != nil and not is_map(row[&1]))) do
+      nil -> :ok
+      column -> {:error, invalid("a trial's #{column} is a map, got #{inspect(row[column])}")}
+    end
   end
 
   defp check_status(nil), do: :ok

@@ -47,6 +47,11 @@ defmodule MLflow.Value do
   def number(true), do: {:ok, 1.0}
   def number(false), do: {:ok, 0.0}
   def number(text) when is_binary(text), do: text |> String.trim() |> parse_number()
+
+  # A host's decimals, without needing their package.
+  def number(%{__struct__: Decimal} = decimal),
+    do: parse_number(apply(Decimal, :to_string, [decimal, :normal]))
+
   def number(_), do: :error
 
   # The BEAM raises where a double would be infinite.

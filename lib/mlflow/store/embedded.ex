@@ -11,6 +11,7 @@ defmodule MLflow.Store.Embedded do
   alias MLflow.{Config, Error, Instance, Metric, ModelRuns, ModelTrial, Native, RunRecord}
   alias MLflow.{Trackable, Trial, Trials, Value}
   alias MLflow.Store.Row
+  alias MLflow.Trackable.Record
 
   # A claim outlives the search and the creation it is taken for, so that a live one is never taken
   # over.
@@ -320,28 +321,10 @@ defmodule MLflow.Store.Embedded do
 
   defp to_trials(rows, config), do: Enum.map(rows, &to_trial(&1, config))
 
-  # The tags that lead from a run back to its trial are this library's, and no record's own.
   defp to_trial(row, config) do
     record = Row.load(row, "model_trials")
-    trial = Trackable.to_trial(record)
-    spectral_norm = if record.spectral_norm != nil, do: Value.text(record.spectral_norm)
-
-    ours =
-      for {key, value} <- [
-            {Config.trial_tag(config), record.trial_id},
-            {Config.model_run_tag(config), record.model_run_id},
-            {"spectral_norm", spectral_norm}
-          ],
-          value != nil,
-          into: %{},
-          do: {key, value}
-
-    %Trial{
-      trial
-      | tags: Map.merge(trial.tags, ours),
-        version: row["updated_at"],
-        read: Map.new(@pulled_columns, &{&1, row[&1]})
-    }
+    trial = record |> Trackable.to_trial() |> Record.own_tags(record, config)
+    %Trial{trial | version: row["updated_at"], read: Map.new(@pulled_columns, &{&1, row[&1]})}
   end
 
   defp to_side({record, trial, unsynced?}, config),

@@ -1,0 +1,5 @@
+import Config
+
+config :thunderline_host, Thunderline.Repo,
+  url: System.get_env("DATABASE_URL", "postgres://postgres@localhost/thunderline_dev"),
+  pool_size: 20
