@@ -70,12 +70,12 @@ defmodule MLflow.Store.Tables do
 
   @doc """
   The trial's columns, and which of them the host lets a pull write. Where they are called otherwise,
-  also `key:` (its primary key, `:id`), `trial_id:` and `model_run_id:` (the same).
+  also `key:` (its primary key, `:id`), `trial_id:`, `model_run_id:` and `updated_at:` (the same).
   """
   @callback trial_fields(handle) :: %{
               required(:all) => [atom],
               required(:writable) => [atom],
-              optional(:key | :trial_id | :model_run_id) => atom | nil
+              optional(:key | :trial_id | :model_run_id | :updated_at) => atom | nil
             }
 
   @doc """
