@@ -17,50 +17,51 @@ if Code.ensure_loaded?(Ash.Resource) do
         use Ash.Domain, validate_config_inclusion?: false
 
         resources do
-          resource unquote(name.(ModelRun))
-          resource unquote(name.(ModelTrial))
-          resource unquote(name.(Experiment))
-          resource unquote(name.(Run))
-          resource unquote(name.(Point))
-          resource unquote(name.(SyncAttempt))
-          resource unquote(name.(Conflict))
+          resource(unquote(name.(ModelRun)))
+          resource(unquote(name.(ModelTrial)))
+          resource(unquote(name.(Experiment)))
+          resource(unquote(name.(Run)))
+          resource(unquote(name.(Point)))
+          resource(unquote(name.(SyncAttempt)))
+          resource(unquote(name.(Conflict)))
         end
 
         defmodule ModelRun do
           use Ash.Resource, unquote(host)
 
           attributes do
-            uuid_primary_key :id
-            attribute :run_id, :string, allow_nil?: false, public?: true
+            uuid_primary_key(:id)
+            attribute(:run_id, :string, allow_nil?: false, public?: true)
 
-            attribute :state, :atom,
+            attribute(:state, :atom,
               default: :initialized,
               allow_nil?: false,
               public?: true,
               constraints: [one_of: [:initialized, :running, :succeeded, :failed, :cancelled]]
+            )
 
-            attribute :search_space_version, :integer, public?: true
-            attribute :max_params, :integer, public?: true
-            attribute :requested_trials, :integer, public?: true
-            attribute :completed_trials, :integer, public?: true
-            attribute :best_metric, :float, public?: true
-            attribute :error_message, :string, public?: true
-            attribute :metadata, :map, default: %{}, public?: true
-            attribute :bridge_payload, :map, default: %{}, public?: true
-            attribute :bridge_result, :map, default: %{}, public?: true
-            attribute :started_at, :utc_datetime_usec, public?: true
-            attribute :finished_at, :utc_datetime_usec, public?: true
-            create_timestamp :inserted_at
-            update_timestamp :updated_at
+            attribute(:search_space_version, :integer, public?: true)
+            attribute(:max_params, :integer, public?: true)
+            attribute(:requested_trials, :integer, public?: true)
+            attribute(:completed_trials, :integer, public?: true)
+            attribute(:best_metric, :float, public?: true)
+            attribute(:error_message, :string, public?: true)
+            attribute(:metadata, :map, default: %{}, public?: true)
+            attribute(:bridge_payload, :map, default: %{}, public?: true)
+            attribute(:bridge_result, :map, default: %{}, public?: true)
+            attribute(:started_at, :utc_datetime_usec, public?: true)
+            attribute(:finished_at, :utc_datetime_usec, public?: true)
+            create_timestamp(:inserted_at)
+            update_timestamp(:updated_at)
           end
 
           actions do
-            default_accept :*
-            defaults [:destroy, create: :*, update: :*]
+            default_accept(:*)
+            defaults([:destroy, create: :*, update: :*])
 
             read :read do
-              primary? true
-              pagination offset?: true, keyset?: true, required?: false, default_limit: 2
+              primary?(true)
+              pagination(offset?: true, keyset?: true, required?: false, default_limit: 2)
             end
           end
 
@@ -72,49 +73,57 @@ if Code.ensure_loaded?(Ash.Resource) do
           use MLflow.Ash.Trial, run: unquote(name.(Run))
 
           attributes do
-            uuid_primary_key :id
-            attribute :trial_id, :string, allow_nil?: false, public?: true
+            uuid_primary_key(:id)
+            attribute(:trial_id, :string, allow_nil?: false, public?: true)
 
-            attribute :status, :atom,
+            attribute(:status, :atom,
               allow_nil?: false,
               public?: true,
               constraints: [one_of: [:succeeded, :failed, :skipped, :cancelled]]
+            )
 
-            attribute :metrics, :map, default: %{}, public?: true
-            attribute :parameters, :map, default: %{}, public?: true
-            attribute :spectral_norm, :boolean, default: false, allow_nil?: false, public?: true
-            attribute :mlflow_run_id, :string, public?: true
-            attribute :artifact_uri, :string, public?: true
-            attribute :duration_ms, :integer, public?: true
-            attribute :rank, :integer, public?: true
-            attribute :warnings, {:array, :string}, default: [], public?: true
-            attribute :candidate_id, :string, public?: true
-            attribute :pulse_id, :string, public?: true
-            attribute :bridge_payload, :map, default: %{}, public?: true
-            create_timestamp :inserted_at
-            update_timestamp :updated_at
+            attribute(:metrics, :map, default: %{}, public?: true)
+            attribute(:parameters, :map, default: %{}, public?: true)
+            attribute(:spectral_norm, :boolean, default: false, allow_nil?: false, public?: true)
+            attribute(:mlflow_run_id, :string, public?: true)
+            attribute(:artifact_uri, :string, public?: true)
+            attribute(:duration_ms, :integer, public?: true)
+            attribute(:rank, :integer, public?: true)
+            attribute(:warnings, {:array, :string}, default: [], public?: true)
+            attribute(:candidate_id, :string, public?: true)
+            attribute(:pulse_id, :string, public?: true)
+            attribute(:bridge_payload, :map, default: %{}, public?: true)
+            create_timestamp(:inserted_at)
+            update_timestamp(:updated_at)
           end
 
           relationships do
-            belongs_to :model_run, unquote(name.(ModelRun)), public?: true
+            belongs_to(:model_run, unquote(name.(ModelRun)), public?: true)
           end
 
           actions do
-            defaults [:destroy, create: [:*, :model_run_id], update: :*]
+            defaults([:destroy, create: [:*, :model_run_id], update: :*])
 
             # A host's own limit must not hide trials from the store.
             read :read do
-              primary? true
-              pagination offset?: true, keyset?: true, required?: true, default_limit: 2, max_page_size: 3
+              primary?(true)
+
+              pagination(
+                offset?: true,
+                keyset?: true,
+                required?: true,
+                default_limit: 2,
+                max_page_size: 3
+              )
             end
 
             update :mlflow_pull do
-              require_atomic? false
-              accept [:status, :metrics, :parameters, :artifact_uri]
+              require_atomic?(false)
+              accept([:status, :metrics, :parameters, :artifact_uri])
             end
 
             update :link_mlflow_run do
-              accept [:mlflow_run_id, :artifact_uri]
+              accept([:mlflow_run_id, :artifact_uri])
             end
           end
 
@@ -183,8 +192,8 @@ if Code.ensure_loaded?(Ash.Resource) do
       if repo = opts[:repo] do
         quote do
           postgres do
-            table unquote(table)
-            repo unquote(repo)
+            table(unquote(table))
+            repo(unquote(repo))
           end
         end
       end

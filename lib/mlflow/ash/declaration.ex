@@ -26,8 +26,7 @@ if Code.ensure_loaded?(Ash.Resource) do
 
       data_layer = theirs[:data_layer] || if mine[:repo], do: AshPostgres.DataLayer
 
-      theirs =
-        if data_layer, do: Keyword.put(theirs, :data_layer, data_layer), else: theirs
+      theirs = if data_layer, do: Keyword.put(theirs, :data_layer, data_layer), else: theirs
 
       {Map.merge(given, mine), check_domain!(theirs, env), resolve(data_layer, env)}
     end

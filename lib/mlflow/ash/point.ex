@@ -31,8 +31,7 @@ if Code.ensure_loaded?(Ash.Resource) do
 
     @doc false
     defmacro __using__(opts) do
-      {mine, theirs, data_layer} =
-        Declaration.split(opts, [:run], "mlflow_points", __CALLER__)
+      {mine, theirs, data_layer} = Declaration.split(opts, [:run], "mlflow_points", __CALLER__)
 
       mine.run ||
         raise ArgumentError,

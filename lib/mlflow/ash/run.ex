@@ -100,6 +100,7 @@ if Code.ensure_loaded?(Ash.Resource) do
 
         attributes do
           uuid_primary_key(:id, writable?: true)
+
           attribute(:mlflow_run_id, :string, public?: true, constraints: unquote(Declaration.id()))
 
           attribute(:mlflow_experiment_id, :string,
@@ -111,7 +112,11 @@ if Code.ensure_loaded?(Ash.Resource) do
           attribute(:status, :atom, public?: true, constraints: [one_of: unquote(@statuses)])
           attribute(:start_time, :integer, public?: true)
           attribute(:end_time, :integer, public?: true)
-          attribute(:artifact_uri, :string, public?: true, constraints: unquote(Declaration.text()))
+
+          attribute(:artifact_uri, :string,
+            public?: true,
+            constraints: unquote(Declaration.text())
+          )
 
           attribute(:lifecycle_stage, :atom,
             public?: true,

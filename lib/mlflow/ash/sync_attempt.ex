@@ -37,8 +37,7 @@ if Code.ensure_loaded?(Ash.Resource) do
 
     @doc false
     defmacro __using__(opts) do
-      {mine, theirs, data_layer} =
-        Declaration.split(opts, [], "mlflow_sync_attempts", __CALLER__)
+      {mine, theirs, data_layer} = Declaration.split(opts, [], "mlflow_sync_attempts", __CALLER__)
 
       quote do
         use Ash.Resource, unquote(theirs)
@@ -123,7 +122,8 @@ if Code.ensure_loaded?(Ash.Resource) do
     @doc false
     # Grows through restarts, too.
     def next_id do
-      System.os_time(:microsecond) * 1_000 + rem(System.unique_integer([:monotonic, :positive]), 1_000)
+      System.os_time(:microsecond) * 1_000 +
+        rem(System.unique_integer([:monotonic, :positive]), 1_000)
     end
 
     defp postgres(mine) do
