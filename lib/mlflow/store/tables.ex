@@ -8,10 +8,13 @@ defmodule MLflow.Store.Tables do
   # times are `DateTime`s in µs, statuses are atoms, ids are strings. Trials are the host's own
   # records and come as they are.
   #
+  # The store fills in `id`, `inserted_at` and `updated_at` of new rows. `updated_at` among the changes of a
+  # row is when a sync was last at it; a table that keeps that by itself may ignore it.
+  #
   # | table | a row is | found by |
   # |---|---|---|
   # | `:experiments` | an `MLflow.ExperimentRecord` | `id` (UUID), `mlflow_experiment_id` (unique) |
-  # | `:runs` | an `MLflow.RunRecord`, or the claim to create a run | `id` (UUID), `mlflow_run_id` and `model_trial_id` (unique, may be nil) |
+  # | `:runs` | an `MLflow.RunRecord`, or what is known of a trial before it has a run | `id` (UUID), `mlflow_run_id` and `model_trial_id` (unique, may be nil) |
   # | `:points` | a point of a run record's series | `run_record_id` and `seq` (its primary key) |
   # | `:attempts` | an `MLflow.SyncAttempt` | `id` (integer, growing) |
   # | `:conflicts` | an `MLflow.Conflict` | `id` (integer, growing), `attempt_id` |
@@ -65,10 +68,20 @@ defmodule MLflow.Store.Tables do
   @doc "A user's text as a value of a column; `:error` if it cannot be one, such as a UUID that is none."
   @callback cast(handle, table, field :: atom, String.t()) :: {:ok, term} | :error
 
-  @doc "The trial's columns, and which of them the host lets a pull write."
-  @callback trial_fields(handle) :: %{all: [atom], writable: [atom]}
+  @doc """
+  The trial's columns, and which of them the host lets a pull write. Where they are called otherwise,
+  also `key:` (its primary key, `:id`), `trial_id:`, `model_run_id:` and `updated_at:` (the same).
+  """
+  @callback trial_fields(handle) :: %{
+              required(:all) => [atom],
+              required(:writable) => [atom],
+              optional(:key | :trial_id | :model_run_id | :updated_at) => atom | nil
+            }
 
-  @doc "Writes a trial through the action or changeset that the host named; `why` is `:pull`, `:link` or `:report`."
+  @doc """
+  Writes a trial through the action or changeset that the host named; `why` is `:pull`, `:link` or
+  `:report`. Where the host writes its trials itself, a `:report` leaves the trial as it is.
+  """
   @callback update_trial(handle, record :: struct, changes :: map, why :: atom) :: result(struct)
 
   @doc "Creates a trial that a bridge reported; `:unsupported` where the host named no way to."
@@ -86,8 +99,9 @@ defmodule MLflow.Store.Tables do
 
   @doc """
   Trials that want a sync, those never attempted first, then by their last attempt: without a run,
-  unfinished, with points that were not sent, failed in a way that may pass, or written after their
-  run's `synced_at` (after the `version` in `sync_error`, where that is not retryable).
+  unfinished, with points that were not sent (a `local_seq` after `points_seq`), failed in a way that
+  may pass, or written after their run's `synced_at` (after the `version` in `sync_error`, where that is
+  not retryable).
   """
   @callback due_trials(handle, limit :: pos_integer) :: result([struct])
 end

@@ -1,0 +1,30 @@
+if Code.ensure_loaded?(Ecto.Query) do
+  defmodule MLflow.Store.Ecto.Values do
+    @moduledoc false
+    # Values as the columns of a schema take them.
+
+    @doc "A value of a field, from what we have: keys as texts, statuses as atoms or texts."
+    @spec cast(module, atom, term) :: {:ok, term} | :error
+    def cast(schema, field, value) do
+      case Ecto.Type.cast(schema.__schema__(:type, field), value) do
+        {:ok, cast} -> {:ok, cast}
+        _ when is_atom(value) and not is_nil(value) -> cast(schema, field, Atom.to_string(value))
+        _ -> :error
+      end
+    end
+
+    @doc "The columns of a row; raises `ArgumentError` for a value that its column cannot hold."
+    @spec dump_row(module, map) :: map
+    def dump_row(schema, row) do
+      Map.new(row, fn {field, value} ->
+        case cast(schema, field, value) do
+          {:ok, cast} ->
+            {field, cast}
+
+          :error ->
+            raise ArgumentError, "#{inspect(value)} is no value of #{inspect(schema)}'s #{field}"
+        end
+      end)
+    end
+  end
+end
