@@ -175,14 +175,6 @@ if Code.ensure_loaded?(Ash.Resource) do
           ]
           |> Keyword.merge(more)
         end
-
-        @doc "Forgets every row; for data layers that live in this VM."
-        def clean! do
-          for resource <- Ash.Domain.Info.resources(__MODULE__),
-              do: Ash.DataLayer.Ets.stop(resource)
-
-          :ok
-        end
       end
     end
 
@@ -203,12 +195,57 @@ if Code.ensure_loaded?(Ash.Resource) do
   defmodule MLflow.AshHost.Ets do
     @moduledoc "The host without a database."
     use MLflow.AshHost, data_layer: Ash.DataLayer.Ets
+
+    @doc "Forgets every row."
+    def clean! do
+      for resource <- Ash.Domain.Info.resources(__MODULE__) do
+        %{name: destroy} = Ash.Resource.Info.primary_action(resource, :destroy)
+        Ash.bulk_destroy!(resource, destroy, %{}, strategy: [:atomic, :stream], authorize?: false)
+      end
+
+      :ok
+    end
+  end
+
+  defmodule MLflow.AshHost.Numbers do
+    @moduledoc "A host whose trials have numbers for keys, by a name of its own."
+    use Ash.Domain, validate_config_inclusion?: false
+
+    resources do
+      resource(MLflow.AshHost.Numbers.Trial)
+      resource(MLflow.AshHost.Numbers.Run)
+    end
+
+    defmodule Trial do
+      @moduledoc false
+      use Ash.Resource, domain: MLflow.AshHost.Numbers, data_layer: Ash.DataLayer.Ets
+      use MLflow.Ash.Trial, run: MLflow.AshHost.Numbers.Run, key: :number
+
+      attributes do
+        attribute(:number, :integer, primary_key?: true, allow_nil?: false, public?: true)
+      end
+
+      actions do
+        defaults([:read, create: :*])
+      end
+    end
+
+    defmodule Run do
+      @moduledoc false
+      use MLflow.Ash.Run,
+        domain: MLflow.AshHost.Numbers,
+        data_layer: Ash.DataLayer.Ets,
+        trial: MLflow.AshHost.Numbers.Trial
+    end
   end
 
   if Code.ensure_loaded?(AshPostgres.DataLayer) do
     defmodule MLflow.AshHost.Postgres do
       @moduledoc "The host on PostgreSQL."
       use MLflow.AshHost, repo: MLflow.TestRepo
+
+      @doc "Empties the tables, which `MLflow.Migration` made."
+      def clean!, do: MLflow.Postgres.clean!()
     end
   end
 end

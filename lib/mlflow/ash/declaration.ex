@@ -32,7 +32,7 @@ if Code.ensure_loaded?(Ash.Resource) do
     end
 
     defp check_domain!(opts, env) do
-      opts[:domain] ||
+      Keyword.has_key?(opts, :domain) ||
         raise ArgumentError,
               "#{inspect(env.module)} needs the Ash domain that it belongs to: give domain: MyApp.Tracking"
 

@@ -5,27 +5,7 @@ if Code.ensure_loaded?(Ash) do
     # the host named.
 
     alias Ash.Resource.Info
-    alias MLflow.Store.Ash.{Failure, Options, Rows}
-
-    @times [:utc_datetime, :utc_datetime_usec, :naive_datetime]
-
-    @doc "A text as a value of an attribute."
-    def cast(resource, field, text) do
-      with %{type: type, constraints: constraints} <- Info.attribute(resource, field),
-           true <- speakable?(text),
-           {:ok, value} <- Ash.Type.cast_input(type, text, constraints),
-           {:ok, value} <- Ash.Type.apply_constraints(type, value, constraints) do
-        {:ok, value}
-      else
-        _ -> :error
-      end
-    end
-
-    # No database keeps what is not text.
-    defp speakable?(text) when is_binary(text),
-      do: String.valid?(text) and not String.contains?(text, <<0>>)
-
-    defp speakable?(_value), do: true
+    alias MLflow.Store.Ash.{Failure, Options, Rows, Values}
 
     @spec trial_fields(Options.t()) :: map
     def trial_fields(%Options{trial: trial} = handle) do
@@ -37,7 +17,8 @@ if Code.ensure_loaded?(Ash) do
         writable: accepted(trial, handle.trial_actions.update),
         key: key(trial),
         trial_id: known(fields.trial_id, all),
-        model_run_id: known(fields.model_run_id, all)
+        model_run_id: known(fields.model_run_id, all),
+        updated_at: known(fields.updated_at, all)
       }
     end
 
@@ -56,7 +37,7 @@ if Code.ensure_loaded?(Ash) do
     @doc "Writes a trial by the action for `why`; what that does not accept is left out."
     def update_trial(%Options{trial: trial} = handle, record, changes, why) do
       action = action(handle, why)
-      changes = changes |> Map.take(accepted(trial, action)) |> fitting(trial)
+      changes = changes |> Map.take(accepted(trial, action)) |> Values.fitting(trial)
 
       if action == nil or changes == %{},
         do: {:ok, record},
@@ -81,7 +62,7 @@ if Code.ensure_loaded?(Ash) do
     defp create(_handle, _resource, _attrs, nil), do: :unsupported
 
     defp create(handle, resource, attrs, action) do
-      attrs = attrs |> Map.take(accepted(resource, action)) |> fitting(resource)
+      attrs = attrs |> Map.take(accepted(resource, action)) |> Values.fitting(resource)
 
       Failure.guard(resource, action, fn ->
         Ash.create(resource, attrs, [action: action] ++ handle.call)
@@ -114,35 +95,11 @@ if Code.ensure_loaded?(Ash) do
         attrs
         |> Map.delete(:run_id)
         |> Map.take(accepted(resource, actions[:update]))
-        |> fitting(resource)
+        |> Values.fitting(resource)
 
       if changes == %{},
         do: {:ok, record},
         else: update(handle, resource, record, changes, actions[:update])
     end
-
-    # A status that the host's trials cannot have is not written, and a time is what the attribute takes.
-    defp fitting(changes, resource) do
-      for {field, value} <- changes,
-          value = in_time(Info.attribute(resource, field), value),
-          fits?(resource, field, value),
-          into: %{},
-          do: {field, value}
-    end
-
-    defp fits?(_resource, _field, nil), do: true
-
-    defp fits?(resource, field, value) when is_atom(value) and not is_boolean(value),
-      do: cast(resource, field, value) != :error
-
-    defp fits?(_resource, _field, _value), do: true
-
-    defp in_time(attribute, ms) when is_integer(ms) do
-      if Ash.Type.storage_type(attribute.type, attribute.constraints) in @times,
-        do: DateTime.from_unix!(ms, :millisecond),
-        else: ms
-    end
-
-    defp in_time(_attribute, value), do: value
   end
 end

@@ -3,6 +3,8 @@ if Code.ensure_loaded?(Ash) do
     @moduledoc false
     # Which rows, as Ash asks for them, and reading all of them, whatever pages a host's action has.
 
+    alias MLflow.Store.Ash.Values
+
     require Ash.Query
 
     @page 250
@@ -14,26 +16,47 @@ if Code.ensure_loaded?(Ash) do
       lte: :less_than_or_equal
     }
 
-    @doc "The rows of a resource that a filter of `MLflow.Store.Tables` matches."
-    @spec matching(module, MLflow.Store.Tables.filter()) :: Ash.Query.t()
+    @doc """
+    The rows of a resource that a filter of `MLflow.Store.Tables` matches; `:none` where that asks for a
+    value that the attribute cannot have.
+    """
+    @spec matching(module, MLflow.Store.Tables.filter()) :: Ash.Query.t() | :none
     def matching(resource, filter) do
-      conditions = Enum.map(filter, &condition/1)
+      conditions = Enum.map(filter, &condition(resource, &1))
 
-      if conditions == [],
-        do: Ash.Query.new(resource),
-        else: Ash.Query.filter(resource, ^[and: conditions])
+      cond do
+        :none in conditions -> :none
+        conditions == [] -> Ash.Query.new(resource)
+        true -> Ash.Query.filter(resource, ^[and: conditions])
+      end
     end
 
-    defp condition({field, nil}), do: [{field, [is_nil: true]}]
-    defp condition({field, :not_nil}), do: [{field, [is_nil: false]}]
-    defp condition({field, {:in, values}}), do: [{field, [in: values]}]
+    defp condition(_resource, {field, nil}), do: [{field, [is_nil: true]}]
+    defp condition(_resource, {field, :not_nil}), do: [{field, [is_nil: false]}]
 
-    defp condition({field, {comparison, value}}) when is_map_key(@predicates, comparison),
-      do: [{field, [{@predicates[comparison], value}]}]
+    defp condition(resource, {field, {:in, values}}) do
+      values =
+        for value <- values, {:ok, value} <- [Values.cast(resource, field, value)], do: value
 
-    defp condition({field, value}), do: [{field, [eq: value]}]
+      [{field, [in: values]}]
+    end
+
+    defp condition(resource, {field, {comparison, value}})
+         when is_map_key(@predicates, comparison),
+         do: compared(resource, field, @predicates[comparison], value)
+
+    defp condition(resource, {field, value}), do: compared(resource, field, :eq, value)
+
+    defp compared(resource, field, predicate, value) do
+      case Values.cast(resource, field, value) do
+        {:ok, value} -> [{field, [{predicate, value}]}]
+        :error -> :none
+      end
+    end
 
     @doc "Order, columns and lock, as far as they are asked for."
+    def shaped(:none, _opts), do: :none
+
     def shaped(query, opts) do
       query
       |> sorted(opts[:order_by])
@@ -58,7 +81,10 @@ if Code.ensure_loaded?(Ash) do
     defp locked(query, _), do: query
 
     @doc "All of a query's rows, or the first `limit` of them."
-    @spec read(Ash.Query.t(), pos_integer | nil, keyword) :: {:ok, [struct]} | {:error, term}
+    @spec read(Ash.Query.t() | :none, pos_integer | nil, keyword) ::
+            {:ok, [struct]} | {:error, term}
+    def read(:none, _limit, _call), do: {:ok, []}
+
     def read(query, limit, call) do
       if pages_only?(query.resource) do
         collected = each_page(query, call, [], &enough(&1, &2, limit))
@@ -86,13 +112,13 @@ if Code.ensure_loaded?(Ash) do
           do: &page_of_action(by_key(query), pagination(query.resource), &1, call),
           else: &page_of_query(by_key(query), &1, call)
 
-      each_page(read, [offset: 0], acc, fun)
+      turn(read, [offset: 0], acc, fun)
     end
 
-    defp each_page(read, at, acc, fun) do
+    defp turn(read, at, acc, fun) do
       with {:ok, rows, next} <- read.(at) do
         case fun.(rows, acc) do
-          {:cont, acc} when next != nil -> each_page(read, next, acc, fun)
+          {:cont, acc} when next != nil -> turn(read, next, acc, fun)
           {_, acc} -> {:ok, acc}
         end
       end

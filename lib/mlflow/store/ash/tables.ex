@@ -6,7 +6,7 @@ if Code.ensure_loaded?(Ash) do
     @behaviour MLflow.Store.Tables
 
     alias MLflow.Error
-    alias MLflow.Store.Ash.{Failure, Mutex, Options, Records, Rows, Waiting}
+    alias MLflow.Store.Ash.{Failure, Mutex, Options, Records, Rows, Values, Waiting}
 
     require Ash.Expr
 
@@ -129,11 +129,7 @@ if Code.ensure_loaded?(Ash) do
       resource = resource(handle, table)
       query = Rows.matching(resource, filter)
 
-      one_by_one(handle, resource, fn ->
-        guard(resource, :sync, fn ->
-          query |> Ash.bulk_update(:sync, changes, bulk(handle)) |> outcome()
-        end)
-      end)
+      change(handle, resource, query, :sync, &Ash.bulk_update(&1, :sync, changes, &2))
     end
 
     @impl true
@@ -142,18 +138,20 @@ if Code.ensure_loaded?(Ash) do
       action = Ash.Resource.Info.primary_action(resource, :destroy).name
       query = Rows.matching(resource, filter)
 
-      one_by_one(handle, resource, fn ->
-        guard(resource, action, fn ->
-          query |> Ash.bulk_destroy(action, %{}, bulk(handle)) |> outcome()
-        end)
-      end)
-      |> case do
-        {:ok, rows} -> {:ok, length(rows)}
-        error -> error
-      end
+      with {:ok, rows} <-
+             change(handle, resource, query, action, &Ash.bulk_destroy(&1, action, %{}, &2)),
+           do: {:ok, length(rows)}
     end
 
-    defp bulk(handle) do
+    defp change(_handle, _resource, :none, _action, _bulk), do: {:ok, []}
+
+    defp change(handle, resource, query, action, bulk) do
+      one_by_one(handle, resource, fn ->
+        guard(resource, action, fn -> query |> bulk.(bulk_opts(handle)) |> outcome() end)
+      end)
+    end
+
+    defp bulk_opts(handle) do
       [
         strategy: @strategy,
         return_records?: true,
@@ -205,7 +203,7 @@ if Code.ensure_loaded?(Ash) do
 
     @impl true
     def cast(handle, table, field, text),
-      do: Records.cast(resource(handle, table), field, text)
+      do: Values.cast(resource(handle, table), field, text)
 
     @impl true
     defdelegate trial_fields(handle), to: Records

@@ -6,12 +6,13 @@ if Code.ensure_loaded?(Ash) do
     # The database answers those that may be due; whether they are is told from the records, where times,
     # statuses and errors are compared as they mean it, whatever types the host and its data layer have.
 
+    require Ash.Expr
     require Ash.Query
     require Ash.Sort
 
     alias Ash.Resource.Info
     alias MLflow.{Run, Trackable, Trial}
-    alias MLflow.Store.Ash.{Failure, Options, Records, Rows}
+    alias MLflow.Store.Ash.{Failure, Options, Rows, Values}
     alias MLflow.Store.Host.{Points, Version}
 
     @told [
@@ -88,7 +89,7 @@ if Code.ensure_loaded?(Ash) do
       finished =
         for {name, run_status} <- own ++ Trial.statuses_of_runs(),
             Run.terminal?(run_status),
-            {:ok, value} <- [Records.cast(handle.trial, field, Atom.to_string(name))],
+            {:ok, value} <- [Values.cast(handle.trial, field, Atom.to_string(name))],
             do: value
 
       if finished == [],
