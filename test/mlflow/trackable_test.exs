@@ -113,6 +113,13 @@ defmodule MLflow.TrackableTest do
                [{"accuracy", 0.9}, {"epochs", 3.0}, {"ok", 1.0}]
     end
 
+    test "a flag that is off is a value" do
+      record = %TableShape{id: "u", status: :failed, spectral_norm: false, metrics: %{ok: false}}
+      trial = Trackable.to_trial(record)
+      assert trial.params == %{"spectral_norm" => "false"}
+      assert [{"ok", 0.0, nil, nil}] = trial.points
+    end
+
     test "the document's, whose status may be a string" do
       record = %DocumentShape{
         id: "u2",

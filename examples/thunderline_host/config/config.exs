@@ -15,7 +15,8 @@ config :thunderline_host, MLflow,
      point: Thunderline.Thunderbolt.MLflow.Point,
      attempt: Thunderline.Thunderbolt.MLflow.SyncAttempt,
      conflict: Thunderline.Thunderbolt.MLflow.Conflict,
-     trial: {Thunderline.Thunderbolt.ModelTrial, update: :sync_from_mlflow, link: :link_mlflow_run},
+     trial:
+       {Thunderline.Thunderbolt.ModelTrial, update: :sync_from_mlflow, link: :link_mlflow_run},
      model_run: Thunderline.Thunderbolt.ModelRun},
   queue: MLflow.Queue.Oban
 

@@ -11,5 +11,5 @@ config :thunderline_host, MLflow,
   sync_interval: 0
 
 # Tests start the queue when they want it to work.
-config :thunderline_host, Oban, queues: [], plugins: []
+config :thunderline_host, Oban, queues: false, plugins: false
 config :logger, level: :warning

@@ -48,18 +48,21 @@ defmodule Thunderline.HooksTest do
 
   test "after a rollback there is neither a trial nor a job, and MLflow hears of nothing" do
     {:ok, _} = Persistence.run_started(search("rolled-back"))
-    before = job_counts()
+    before = jobs()
 
-    Repo.transaction(fn ->
-      {:ok, _} = Persistence.trial_reported(trial("rolled-back", 1))
-      Repo.rollback(:changed_my_mind)
-    end)
+    {:error, _} =
+      Ash.transaction([ModelTrial], fn ->
+        {:ok, _} = Persistence.trial_reported(trial("rolled-back", 1))
+        Ash.DataLayer.rollback(ModelTrial, :changed_my_mind)
+      end)
 
     assert {:ok, []} = Ash.read(ModelTrial)
-    assert job_counts() == before
+    assert jobs() == before
     work()
     refute Map.has_key?(runs_of_trials(), "rolled-back-t1")
   end
+
+  defp jobs, do: job_counts() |> Map.values() |> Enum.sum()
 
   test "the default experiment is recorded, and linked to the search" do
     {:ok, model_run} = Persistence.run_started(search("linked"))

@@ -11,7 +11,9 @@ defmodule Thunderline.JobsTest do
   end
 
   test "sync_trial_to_mlflow sends what is new, later", %{trial: trial} do
-    {:ok, _} = ModelTrial.report(%{trial_id: trial.trial_id, status: :failed, metrics: %{acc: 0.5}})
+    {:ok, _} =
+      ModelTrial.report(%{trial_id: trial.trial_id, status: :failed, metrics: %{acc: 0.5}})
+
     {:ok, %Oban.Job{state: "scheduled"} = job} =
       SyncWorker.sync_trial_to_mlflow(trial.id, schedule_in: 60)
 
@@ -69,16 +71,19 @@ defmodule Thunderline.JobsTest do
   end
 
   test "jobs that were queued under the worker's old name still run", %{trial: trial} do
-    {:ok, _} = ModelTrial.report(%{trial_id: trial.trial_id, status: :succeeded, metrics: %{x: 1}})
+    {:ok, _} =
+      ModelTrial.report(%{trial_id: trial.trial_id, status: :succeeded, metrics: %{x: 1}})
 
-    Repo.insert!(%Oban.Job{
-      worker: "Thunderline.Thunderbolt.MLflow.SyncWorker",
-      queue: "mlflow_sync",
-      args: %{"action" => "sync_trial_to_mlflow", "trial_id" => trial.id},
-      state: "available"
-    })
+    job =
+      Repo.insert!(%Oban.Job{
+        worker: "Thunderline.Thunderbolt.MLflow.SyncWorker",
+        queue: "mlflow_sync",
+        args: %{"action" => "sync_trial_to_mlflow", "trial_id" => trial.id},
+        state: "available"
+      })
 
-    assert Map.keys(work()) == ["completed"]
+    work()
+    assert {:ok, %Oban.Job{state: "completed"}} = SyncWorker.await(job)
     {:ok, run} = Client.get_run(trial.mlflow_run_id)
     assert run.metrics["x"] == 1.0
   end
@@ -89,7 +94,9 @@ defmodule Thunderline.JobsTest do
   end
 
   test "metrics of a training loop are kept as series", %{trial: trial} do
-    for step <- 1..5, do: :ok = MLflow.Trials.log_metrics(trial.trial_id, %{loss: 1 / step}, step: step)
+    for step <- 1..5,
+        do: :ok = MLflow.Trials.log_metrics(trial.trial_id, %{loss: 1 / step}, step: step)
+
     {:ok, _job} = SyncWorker.sync_trial_to_mlflow(trial.id)
     work()
     {:ok, history} = Client.get_metric_history(trial.mlflow_run_id, :loss)

@@ -71,7 +71,9 @@ defmodule MLflow.Trackable.Record do
 
   defp map_value?({_name, value}), do: is_map(value) and not is_struct(value)
 
-  defp values(record, names), do: for(name <- names, value = get(record, name), do: {name, value})
+  defp values(record, names) do
+    for name <- names, value <- [get(record, name)], value != nil, do: {name, value}
+  end
 
   defp leaves(_name, map) when is_map(map) and not is_struct(map), do: Value.leaves(map)
   defp leaves(name, value), do: [{Atom.to_string(name), value}]

@@ -26,7 +26,7 @@ defmodule Thunderline.HostCase do
 
   setup do
     Repo.query!("TRUNCATE #{Enum.join(@tables, ", ")} CASCADE")
-    on_exit(fn -> Oban.stop_queue(queue: :mlflow_sync, local_only: true) end)
+    on_exit(&stop_work/0)
     :ok
   end
 
@@ -37,6 +37,12 @@ defmodule Thunderline.HostCase do
     job_counts()
   end
 
+  defp stop_work do
+    if Oban.check_queue(queue: :mlflow_sync),
+      do: Oban.stop_queue(queue: :mlflow_sync, local_only: true)
+  end
+
+  @doc "How many jobs there are, by state."
   def job_counts do
     from(job in Oban.Job, group_by: job.state, select: {job.state, count()})
     |> Repo.all()

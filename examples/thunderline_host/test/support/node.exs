@@ -9,3 +9,6 @@
     queues: [mlflow_sync: 6],
     plugins: [{Oban.Plugins.Lifeline, interval: 1_000, rescue_after: 5_000}]
   )
+
+# The Oban belongs to this process.
+Process.sleep(:infinity)

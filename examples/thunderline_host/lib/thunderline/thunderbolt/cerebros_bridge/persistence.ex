@@ -50,11 +50,11 @@ defmodule Thunderline.Thunderbolt.CerebrosBridge.Persistence do
   end
 
   defp together(contract, hook, write) do
-    Thunderline.Repo.transaction(fn ->
+    Ash.transaction([ModelRun, ModelTrial], fn ->
       with {:ok, record} <- write.(), :ok <- hook.(contract) do
         record
       else
-        {:error, reason} -> Thunderline.Repo.rollback(reason)
+        {:error, reason} -> Ash.DataLayer.rollback(ModelTrial, reason)
       end
     end)
   end
