@@ -452,6 +452,99 @@ if Code.ensure_loaded?(MLflow.Store.Ecto) do
       end
     end
 
+    test "a host that writes a trial and its points in one transaction is never locked out" do
+      %{instance: instance, store: store} = start()
+      create!(trial_id: "t1")
+      {:ok, trial} = store.fetch_trial(instance, "t1")
+      {:ok, 1} = store.append_points(instance, "t1", [{"a", 1.0, 1, 1}])
+      test = self()
+
+      host =
+        Task.async(fn ->
+          TestRepo.transaction(fn ->
+            HostWorld.update!(nil, "t1", rank: 1)
+            send(test, :written)
+            receive do: (:go_on -> :ok)
+            store.append_points(instance, "t1", [{"a", 2.0, 2, 2}])
+          end)
+        end)
+
+      assert_receive :written
+
+      link =
+        Task.async(fn ->
+          store.put_run(instance, %{mlflow_run_id: @run_id, model_trial_id: trial.id})
+        end)
+
+      refute Task.yield(link, 200)
+      send(host.pid, :go_on)
+      assert {:ok, {:ok, 1}} = Task.await(host)
+      assert {:ok, _} = Task.await(link)
+      assert %{rank: 1, mlflow_run_id: @run_id} = get!("t1")
+    end
+
+    test "a host with numbers for keys, and with names of its own" do
+      TestRepo.query!("DROP SCHEMA IF EXISTS numbers CASCADE")
+      TestRepo.query!("DROP TABLE IF EXISTS numbered_trials")
+
+      TestRepo.query!("""
+      CREATE TABLE numbered_trials (number bigserial PRIMARY KEY, code text UNIQUE, experiment text,
+        title text, phase text, config jsonb, loss float8, run text, made_at timestamptz(0) NOT NULL,
+        changed_at timestamptz(0) NOT NULL)
+      """)
+
+      TestRepo.query!("DELETE FROM schema_migrations WHERE version = 6")
+      MLflow.Postgres.migrate(6, MLflow.Store.EctoTest.WithNumbers)
+
+      %{name: name, instance: instance, store: store, experiment: experiment, tracking: tracking} =
+        start([], prefix: "numbers", trial: MLflow.NumberedTrial, model_run: nil)
+
+      made = %{
+        code: "c1",
+        phase: :done,
+        config: %{"lr" => 0.1},
+        loss: 0.5,
+        title: "first",
+        changed_at: ~U[2024-01-01 00:00:00Z],
+        made_at: ~U[2024-01-01 00:00:00Z]
+      }
+
+      first = TestRepo.insert!(struct!(MLflow.NumberedTrial, made))
+      second = TestRepo.insert!(struct!(MLflow.NumberedTrial, %{made | code: "c2", phase: :open}))
+      key = to_string(first.number)
+
+      assert {:ok, %{"failed" => []}} = Sync.experiment(experiment, name: name)
+      run = Enum.find(Tracking.runs(tracking), &(&1["tags"]["thunderline_trial_id"] == "c1"))
+
+      assert {run["run_name"], run["params"], points(run)} ==
+               {"first", %{"lr" => "0.1"}, [{"loss", 0.5, 0}]}
+
+      assert {:ok, %{model_trial_id: ^key}} = store.fetch_run_by_trial(instance, key)
+      assert TestRepo.reload!(first).run == run["run_id"]
+      assert store.due_trials(instance, 9) == {:ok, [to_string(second.number)]}
+
+      Tracking.change_run(tracking, run["run_id"], &Map.put(&1, "run_name", "renamed"))
+      assert {:ok, %{"failed" => []}} = Sync.experiment(experiment, name: name)
+      assert TestRepo.reload!(first).title == "renamed"
+      assert {:ok, %{id: ^key}} = store.fetch_trial(instance, "c1")
+      MLflow.Postgres.rollback(6, MLflow.Store.EctoTest.WithNumbers)
+    end
+
+    defmodule WithNumbers do
+      use Ecto.Migration
+
+      def up do
+        MLflow.Migration.up(
+          prefix: "numbers",
+          trials: "numbered_trials",
+          host_prefix: "public",
+          key_type: :bigint
+        )
+      end
+
+      def down, do: MLflow.Migration.down(prefix: "numbers")
+    end
+
     test "the tables may be in a schema of their own" do
       TestRepo.query!("DROP SCHEMA IF EXISTS tenant CASCADE")
       TestRepo.query!("DELETE FROM schema_migrations WHERE version = 5")
