@@ -1,0 +1,94 @@
+if Code.ensure_loaded?(Ash) do
+  defmodule MLflow.Store.Ash.Failure do
+    @moduledoc false
+    # What Ash, a data layer or a database says went wrong, as the one error of this library.
+
+    alias Ash.Error.Changes.{InvalidAttribute, InvalidChanges, StaleRecord}
+    alias Ash.Error.Invalid.TenantRequired
+    alias MLflow.Error
+
+    # SQLSTATEs of text that the database cannot hold: another try brings nothing.
+    @unspeakable [:untranslatable_character, :character_not_in_repertoire]
+
+    @doc "Runs what calls Ash; what it raises is an error, too."
+    def guard(resource, action, fun) do
+      case fun.() do
+        {:error, error} -> {:error, from(error, resource, action)}
+        answer -> answer
+      end
+    rescue
+      exception -> {:error, from(exception, resource, action)}
+    end
+
+    @spec from(term, module, atom) :: Error.t()
+    def from(%Error{} = error, _resource, _action), do: error
+
+    def from(error, resource, action) do
+      error = Ash.Error.to_error_class(error)
+      causes = causes(error)
+      {kind, message, fields} = explain(error, causes, resource, action)
+      Error.new(kind, "store", message, fields)
+    end
+
+    defp causes(%{errors: errors}) when is_list(errors), do: Enum.flat_map(errors, &causes/1)
+    defp causes(error), do: [error]
+
+    defp explain(%Ash.Error.Forbidden{}, _causes, resource, action) do
+      message =
+        "the policies of #{inspect(resource)} do not let this actor use the action #{inspect(action)}: " <>
+          "allow it, or give the store another actor:"
+
+      {:forbidden, message, []}
+    end
+
+    defp explain(error, causes, resource, action) do
+      cond do
+        cause = Enum.find(causes, &taken?/1) ->
+          {:already_exists, "#{inspect(resource)} has such a row already: #{short(cause)}", []}
+
+        Enum.any?(causes, &is_struct(&1, TenantRequired)) ->
+          {:config, "#{inspect(resource)} is multitenant: give the store a tenant:", []}
+
+        Enum.any?(causes, &is_struct(&1, StaleRecord)) ->
+          message =
+            "a row of #{inspect(resource)} was changed or deleted by somebody else meanwhile"
+
+          {:conflict, message, retryable: true}
+
+        match?(%Ash.Error.Invalid{}, error) or Enum.any?(causes, &unspeakable?/1) ->
+          {:invalid, refused(resource, action, causes), []}
+
+        true ->
+          {:store, refused(resource, action, causes), retryable: true}
+      end
+    end
+
+    defp refused(resource, action, causes) do
+      "#{inspect(resource)}, action #{inspect(action)}: " <> Enum.map_join(causes, "; ", &short/1)
+    end
+
+    # A database's constraint, or Ash's own look where the data layer has none.
+    defp taken?(%InvalidAttribute{private_vars: vars, message: message}),
+      do: vars[:constraint_type] == :unique or message == "has already been taken"
+
+    defp taken?(%InvalidChanges{message: message}), do: message == "has already been taken"
+    defp taken?(_error), do: false
+
+    defp unspeakable?(%{postgres: %{code: code}}), do: code in @unspeakable
+    defp unspeakable?(%{error: error}) when is_exception(error), do: unspeakable?(error)
+
+    # Unknown errors come with their cause written out.
+    defp unspeakable?(%{error: text}) when is_binary(text),
+      do: Enum.any?(@unspeakable, &String.contains?(text, Atom.to_string(&1)))
+
+    defp unspeakable?(_error), do: false
+
+    # Values are the host's and may be anything: long, or not for logs.
+    defp short(%InvalidAttribute{} = error),
+      do: short(%{error | has_value?: false, value: nil} |> Exception.message())
+
+    defp short(error) when is_exception(error), do: error |> Exception.message() |> short()
+    defp short(text) when is_binary(text), do: text |> String.trim() |> String.slice(0, 500)
+    defp short(other), do: other |> inspect() |> short()
+  end
+end

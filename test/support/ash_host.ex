@@ -1,0 +1,251 @@
+if Code.ensure_loaded?(Ash.Resource) do
+  defmodule MLflow.AshHost do
+    @moduledoc """
+    A host application on Ash: Thunderline's two resources, and ours declared beside them.
+
+    `use MLflow.AshHost, data_layer: …, repo: …` declares all of them and their domain, under the names that
+    the module's own begins with.
+    """
+
+    defmacro __using__(opts) do
+      namespace = __CALLER__.module
+      name = &Module.concat(namespace, &1)
+      base = [domain: namespace] ++ opts
+      host = [domain: namespace, data_layer: data_layer(opts)]
+
+      quote do
+        use Ash.Domain, validate_config_inclusion?: false
+
+        resources do
+          resource(unquote(name.(ModelRun)))
+          resource(unquote(name.(ModelTrial)))
+          resource(unquote(name.(Experiment)))
+          resource(unquote(name.(Run)))
+          resource(unquote(name.(Point)))
+          resource(unquote(name.(SyncAttempt)))
+          resource(unquote(name.(Conflict)))
+        end
+
+        defmodule ModelRun do
+          use Ash.Resource, unquote(host)
+
+          attributes do
+            uuid_primary_key(:id)
+            attribute(:run_id, :string, allow_nil?: false, public?: true)
+
+            attribute(:state, :atom,
+              default: :initialized,
+              allow_nil?: false,
+              public?: true,
+              constraints: [one_of: [:initialized, :running, :succeeded, :failed, :cancelled]]
+            )
+
+            attribute(:search_space_version, :integer, public?: true)
+            attribute(:max_params, :integer, public?: true)
+            attribute(:requested_trials, :integer, public?: true)
+            attribute(:completed_trials, :integer, public?: true)
+            attribute(:best_metric, :float, public?: true)
+            attribute(:error_message, :string, public?: true)
+            attribute(:metadata, :map, default: %{}, public?: true)
+            attribute(:bridge_payload, :map, default: %{}, public?: true)
+            attribute(:bridge_result, :map, default: %{}, public?: true)
+            attribute(:started_at, :utc_datetime_usec, public?: true)
+            attribute(:finished_at, :utc_datetime_usec, public?: true)
+            create_timestamp(:inserted_at)
+            update_timestamp(:updated_at)
+          end
+
+          actions do
+            default_accept(:*)
+            defaults([:destroy, create: :*, update: :*])
+
+            read :read do
+              primary?(true)
+              pagination(offset?: true, keyset?: true, required?: false, default_limit: 2)
+            end
+          end
+
+          unquote(host_table("cerebros_model_runs", opts))
+        end
+
+        defmodule ModelTrial do
+          use Ash.Resource, unquote(host)
+          use MLflow.Ash.Trial, run: unquote(name.(Run))
+
+          attributes do
+            uuid_primary_key(:id)
+            attribute(:trial_id, :string, allow_nil?: false, public?: true)
+
+            attribute(:status, :atom,
+              allow_nil?: false,
+              public?: true,
+              constraints: [one_of: [:succeeded, :failed, :skipped, :cancelled]]
+            )
+
+            attribute(:metrics, :map, default: %{}, public?: true)
+            attribute(:parameters, :map, default: %{}, public?: true)
+            attribute(:spectral_norm, :boolean, default: false, allow_nil?: false, public?: true)
+            attribute(:mlflow_run_id, :string, public?: true)
+            attribute(:artifact_uri, :string, public?: true)
+            attribute(:duration_ms, :integer, public?: true)
+            attribute(:rank, :integer, public?: true)
+            attribute(:warnings, {:array, :string}, default: [], public?: true)
+            attribute(:candidate_id, :string, public?: true)
+            attribute(:pulse_id, :string, public?: true)
+            attribute(:bridge_payload, :map, default: %{}, public?: true)
+            create_timestamp(:inserted_at)
+            update_timestamp(:updated_at)
+          end
+
+          relationships do
+            belongs_to(:model_run, unquote(name.(ModelRun)), public?: true)
+          end
+
+          actions do
+            defaults([:destroy, create: [:*, :model_run_id], update: :*])
+
+            # A host's own limit must not hide trials from the store.
+            read :read do
+              primary?(true)
+
+              pagination(
+                offset?: true,
+                keyset?: true,
+                required?: true,
+                default_limit: 2,
+                max_page_size: 3
+              )
+            end
+
+            update :mlflow_pull do
+              require_atomic?(false)
+              accept([:status, :metrics, :parameters, :artifact_uri])
+            end
+
+            update :link_mlflow_run do
+              accept([:mlflow_run_id, :artifact_uri])
+            end
+          end
+
+          unquote(host_table("cerebros_model_trials", opts))
+        end
+
+        defmodule Experiment do
+          use MLflow.Ash.Experiment,
+              unquote(base ++ [model_run: name.(ModelRun), run: name.(Run)])
+        end
+
+        defmodule Run do
+          use MLflow.Ash.Run,
+              unquote(
+                base ++
+                  [
+                    experiment: name.(Experiment),
+                    trial: name.(ModelTrial),
+                    model_run: name.(ModelRun),
+                    point: name.(Point)
+                  ]
+              )
+        end
+
+        defmodule Point do
+          use MLflow.Ash.Point, unquote(base ++ [run: name.(Run)])
+        end
+
+        defmodule SyncAttempt do
+          use MLflow.Ash.SyncAttempt, unquote(base)
+        end
+
+        defmodule Conflict do
+          use MLflow.Ash.Conflict, unquote(base ++ [attempt: name.(SyncAttempt)])
+        end
+
+        @doc "The options of `MLflow.Store.Ash` for this host."
+        def store(more \\ []) do
+          [
+            experiment: unquote(name.(Experiment)),
+            run: unquote(name.(Run)),
+            point: unquote(name.(Point)),
+            attempt: unquote(name.(SyncAttempt)),
+            conflict: unquote(name.(Conflict)),
+            trial:
+              {unquote(name.(ModelTrial)),
+               update: :mlflow_pull, link: :link_mlflow_run, create: :create},
+            model_run: {unquote(name.(ModelRun)), create: :create, update: :update}
+          ]
+          |> Keyword.merge(more)
+        end
+      end
+    end
+
+    defp data_layer(opts), do: opts[:data_layer] || quote(do: AshPostgres.DataLayer)
+
+    defp host_table(table, opts) do
+      if repo = opts[:repo] do
+        quote do
+          postgres do
+            table(unquote(table))
+            repo(unquote(repo))
+          end
+        end
+      end
+    end
+  end
+
+  defmodule MLflow.AshHost.Ets do
+    @moduledoc "The host without a database."
+    use MLflow.AshHost, data_layer: Ash.DataLayer.Ets
+
+    @doc "Forgets every row."
+    def clean! do
+      for resource <- Ash.Domain.Info.resources(__MODULE__) do
+        %{name: destroy} = Ash.Resource.Info.primary_action(resource, :destroy)
+        Ash.bulk_destroy!(resource, destroy, %{}, strategy: [:atomic, :stream], authorize?: false)
+      end
+
+      :ok
+    end
+  end
+
+  defmodule MLflow.AshHost.Numbers do
+    @moduledoc "A host whose trials have numbers for keys, by a name of its own."
+    use Ash.Domain, validate_config_inclusion?: false
+
+    resources do
+      resource(MLflow.AshHost.Numbers.Trial)
+      resource(MLflow.AshHost.Numbers.Run)
+    end
+
+    defmodule Trial do
+      @moduledoc false
+      use Ash.Resource, domain: MLflow.AshHost.Numbers, data_layer: Ash.DataLayer.Ets
+      use MLflow.Ash.Trial, run: MLflow.AshHost.Numbers.Run, key: :number
+
+      attributes do
+        attribute(:number, :integer, primary_key?: true, allow_nil?: false, public?: true)
+      end
+
+      actions do
+        defaults([:read, create: :*])
+      end
+    end
+
+    defmodule Run do
+      @moduledoc false
+      use MLflow.Ash.Run,
+        domain: MLflow.AshHost.Numbers,
+        data_layer: Ash.DataLayer.Ets,
+        trial: MLflow.AshHost.Numbers.Trial
+    end
+  end
+
+  if Code.ensure_loaded?(AshPostgres.DataLayer) do
+    defmodule MLflow.AshHost.Postgres do
+      @moduledoc "The host on PostgreSQL."
+      use MLflow.AshHost, repo: MLflow.TestRepo
+
+      @doc "Empties the tables, which `MLflow.Migration` made."
+      def clean!, do: MLflow.Postgres.clean!()
+    end
+  end
+end
