@@ -13,6 +13,21 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
     end
   end
 
+  defmodule MLflow.Postgres.OurTables do
+    @moduledoc "The migration of a host, as `mix mlflow.gen.migration` writes it."
+    use Ecto.Migration
+
+    def up do
+      MLflow.Migration.up(
+        version: 1,
+        trials: "cerebros_model_trials",
+        model_runs: "cerebros_model_runs"
+      )
+    end
+
+    def down, do: MLflow.Migration.down(version: 1)
+  end
+
   defmodule MLflow.Postgres do
     @moduledoc """
     A database of its own for a test run, with a host application's tables in it.
@@ -24,7 +39,8 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
 
     alias MLflow.TestRepo
 
-    @tables ~w(cerebros_model_trials cerebros_model_runs)
+    @tables ~w(cerebros_model_trials cerebros_model_runs mlflow_experiments mlflow_runs
+               mlflow_sync_attempts)
 
     @doc "The server's address, or `nil` where none was given."
     def url, do: System.get_env("MLFLOW_TEST_DATABASE_URL")
@@ -44,6 +60,7 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
       Process.unlink(pid)
       create_host_tables()
       create_oban_table()
+      migrate(2, MLflow.Postgres.OurTables)
       System.at_exit(fn _ -> drop(pid) end)
     end
 
@@ -62,6 +79,14 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
       for table <- tables, do: TestRepo.query!("TRUNCATE #{table} CASCADE")
       :ok
     end
+
+    @doc "Runs a migration as `mix ecto.migrate` does."
+    def migrate(number, migration, opts \\ []),
+      do: :ok = Ecto.Migrator.up(TestRepo, number, migration, [log: false] ++ opts)
+
+    @doc "Undoes it."
+    def rollback(number, migration, opts \\ []),
+      do: :ok = Ecto.Migrator.down(TestRepo, number, migration, [log: false] ++ opts)
 
     if Code.ensure_loaded?(Oban) do
       defp oban, do: [:oban]
