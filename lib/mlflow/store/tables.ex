@@ -65,8 +65,11 @@ defmodule MLflow.Store.Tables do
   @doc "Runs the function in a transaction, or in the one that is open already; an error rolls back."
   @callback transaction(handle, (() -> result(value))) :: result(value) when value: var
 
-  @doc "A user's text as a value of a column; `:error` if it cannot be one, such as a UUID that is none."
-  @callback cast(handle, table, field :: atom, String.t()) :: {:ok, term} | :error
+  @doc """
+  A user's text, or what a pull would write, as a value of a column; `:error` if it cannot be one, such
+  as a UUID that is none.
+  """
+  @callback cast(handle, table, field :: atom, term) :: {:ok, term} | :error
 
   @doc """
   The trial's columns, and which of them the host lets a pull write. Where they are called otherwise,

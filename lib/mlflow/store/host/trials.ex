@@ -87,23 +87,27 @@ defmodule MLflow.Store.Host.Trials do
         read: %{written_at: Version.written_at(record), columns: Map.take(record, writable)}
     }
 
-    {:ok, trial |> stand_in(record, Columns.run(run)) |> Record.own_tags(record, db.config)}
+    {:ok,
+     trial
+     |> stand_in(record, Columns.run(run), writable)
+     |> Record.own_tags(record, db.config)}
   rescue
     # A status that nobody named, or a record that is no trial.
     mistake in ArgumentError ->
       {:error, Error.new(:invalid, "trial", "#{key(db, record)}: #{mistake.message}")}
   end
 
-  defp stand_in(trial, _record, nil), do: trial
-  defp stand_in(trial, _record, %{mlflow_run_id: nil}), do: trial
+  defp stand_in(trial, _record, nil, _writable), do: trial
+  defp stand_in(trial, _record, %{mlflow_run_id: nil}, _writable), do: trial
 
-  defp stand_in(trial, record, run) do
+  # Of the tags that a pull may not write, none that is missing was deleted.
+  defp stand_in(trial, record, run, writable) do
     fields = Fields.of(record)
     missing? = &(not is_map_key(record, &1))
 
     [
       {missing?.(fields.name) && run.run_name, &%{&1 | name: run.run_name}},
-      {missing?.(fields.tags) && run.tags, &%{&1 | tags: Map.merge(run.tags, &1.tags)}},
+      {fields.tags not in writable && run.tags, &%{&1 | tags: Map.merge(run.tags, &1.tags)}},
       {missing?.(fields.artifact_uri) && run.artifact_uri,
        &%{&1 | artifact_uri: run.artifact_uri}},
       {missing?.(fields.completed_at) && ended?(trial, run), &%{&1 | end_time: run.end_time}}
@@ -188,10 +192,11 @@ defmodule MLflow.Store.Host.Trials do
     Changes.of(record, pull, writable, &accepts?(db, &1, &2))
   end
 
-  defp accepts?(_db, _field, value) when value == %{}, do: true
+  # A status may be a text there.
+  defp accepts?(db, field, name) when is_atom(name), do: accepts?(db, field, "#{name}")
 
   defp accepts?(db, field, value),
-    do: match?({:ok, _}, db.tables.cast(db.handle, :trials, field, to_string(value)))
+    do: match?({:ok, _}, db.tables.cast(db.handle, :trials, field, value))
 
   # What somebody else wrote there would be lost, and nobody would know.
   defp as_read(trial, current, changes) do
