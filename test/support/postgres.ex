@@ -3,12 +3,27 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
     @moduledoc "The repo of a host application, on a real PostgreSQL."
 
     if Code.ensure_loaded?(AshPostgres.Repo) do
-      use AshPostgres.Repo, otp_app: :mlflow_sync
+      use AshPostgres.Repo, otp_app: :mlflow_sync_host
       def installed_extensions, do: ["ash-functions"]
       def min_pg_version, do: %Version{major: 13, minor: 0, patch: 0}
     else
-      use Ecto.Repo, otp_app: :mlflow_sync, adapter: Ecto.Adapters.Postgres
+      use Ecto.Repo, otp_app: :mlflow_sync_host, adapter: Ecto.Adapters.Postgres
     end
+  end
+
+  defmodule MLflow.Postgres.OurTables do
+    @moduledoc "The migration of a host, as `mix mlflow.gen.migration` writes it."
+    use Ecto.Migration
+
+    def up do
+      MLflow.Migration.up(
+        version: 1,
+        trials: "cerebros_model_trials",
+        model_runs: "cerebros_model_runs"
+      )
+    end
+
+    def down, do: MLflow.Migration.down(version: 1)
   end
 
   defmodule MLflow.Postgres do
@@ -22,23 +37,32 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
 
     alias MLflow.TestRepo
 
-    @tables ~w(cerebros_model_trials cerebros_model_runs)
+    @tables ~w(cerebros_model_trials cerebros_model_runs mlflow_experiments mlflow_runs
+               mlflow_sync_attempts)
 
     @doc "The server's address, or `nil` where none was given."
     def url, do: System.get_env("MLFLOW_TEST_DATABASE_URL")
 
     @doc "Creates the database and starts the repo; the database is dropped when the VM ends."
     def start! do
-      # Oban's notifier reads the repo's configuration, so it stands in the application environment.
-      config = [url: "#{url()}", database: database(), pool_size: 20, log: false]
-      Application.put_env(:mlflow_sync, TestRepo, config)
+      # Oban's notifier reads the repo's configuration, so it stands in the application environment: in
+      # that of a host, for what stands in ours are settings of the default instance.
+      config = [url: url_of(database()), pool_size: 20, log: false]
+      Application.put_env(:mlflow_sync_host, TestRepo, config)
       TestRepo.__adapter__().storage_up(TestRepo.config())
-      {:ok, _} = Application.ensure_all_started([:postgrex, :ecto_sql])
+      # None of them is started for us: they are optional.
+      for app <- [:postgrex, :ecto_sql],
+          do: {:ok, _} = Application.ensure_all_started(app)
+
       {:ok, pid} = TestRepo.start_link()
       Process.unlink(pid)
       create_host_tables()
+      migrate(2, MLflow.Postgres.OurTables)
       System.at_exit(fn _ -> drop(pid) end)
     end
+
+    # What the address names wins over what is said beside it.
+    defp url_of(database), do: URI.to_string(%{URI.parse(url()) | path: "/" <> database})
 
     defp database, do: "mlflow_sync_test_#{System.pid()}_#{System.os_time(:second)}"
 
@@ -52,6 +76,14 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
       for table <- tables, do: TestRepo.query!("TRUNCATE #{table} CASCADE")
       :ok
     end
+
+    @doc "Runs a migration as `mix ecto.migrate` does."
+    def migrate(number, migration, opts \\ []),
+      do: :ok = Ecto.Migrator.up(TestRepo, number, migration, [log: false] ++ opts)
+
+    @doc "Undoes it."
+    def rollback(number, migration, opts \\ []),
+      do: :ok = Ecto.Migrator.down(TestRepo, number, migration, [log: false] ++ opts)
 
     # Thunderline's two tables, as its own migrations make them.
     defp create_host_tables do

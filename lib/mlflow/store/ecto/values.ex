@@ -5,10 +5,20 @@ if Code.ensure_loaded?(Ecto.Query) do
 
     @doc "A value of a field, from what we have: keys as texts, statuses as atoms or texts."
     @spec cast(module, atom, term) :: {:ok, term} | :error
-    def cast(schema, field, value) do
-      case Ecto.Type.cast(schema.__schema__(:type, field), value) do
+    def cast(schema, field, value), do: value |> cast_to(type(schema, field))
+
+    # On PostgreSQL.
+    defp type(schema, field) do
+      with :binary_id <- schema.__schema__(:type, field), do: Ecto.UUID
+    end
+
+    # Sixteen letters are no UUID of ours, though they may be the bytes of one.
+    defp cast_to(<<_::128>>, Ecto.UUID), do: :error
+
+    defp cast_to(value, type) do
+      case Ecto.Type.cast(type, value) do
         {:ok, cast} -> {:ok, cast}
-        _ when is_atom(value) and not is_nil(value) -> cast(schema, field, Atom.to_string(value))
+        _ when is_atom(value) and not is_nil(value) -> cast_to(Atom.to_string(value), type)
         _ -> :error
       end
     end

@@ -1,0 +1,4 @@
+defmodule MLflow.Store.ContractEmbeddedTest do
+  use MLflow.Case, async: true
+  use MLflow.StoreContract, world: MLflow.EmbeddedWorld
+end
