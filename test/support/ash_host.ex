@@ -4,12 +4,15 @@ if Code.ensure_loaded?(Ash.Resource) do
     A host application on Ash: Thunderline's two resources, and ours declared beside them.
 
     `use MLflow.AshHost, data_layer: …, repo: …` declares all of them and their domain, under the names that
-    the module's own begins with.
+    the module's own begins with. Its trials go on for a while, unless `statuses:` says otherwise.
     """
+
+    @statuses [:pending, :running, :succeeded, :failed, :skipped, :cancelled]
 
     defmacro __using__(opts) do
       namespace = __CALLER__.module
       name = &Module.concat(namespace, &1)
+      {statuses, opts} = Keyword.pop(opts, :statuses, @statuses)
       base = [domain: namespace] ++ opts
       host = [domain: namespace, data_layer: data_layer(opts)]
 
@@ -79,7 +82,7 @@ if Code.ensure_loaded?(Ash.Resource) do
             attribute(:status, :atom,
               allow_nil?: false,
               public?: true,
-              constraints: [one_of: [:succeeded, :failed, :skipped, :cancelled]]
+              constraints: [one_of: unquote(statuses)]
             )
 
             attribute(:metrics, :map, default: %{}, public?: true)
@@ -93,8 +96,8 @@ if Code.ensure_loaded?(Ash.Resource) do
             attribute(:candidate_id, :string, public?: true)
             attribute(:pulse_id, :string, public?: true)
             attribute(:bridge_payload, :map, default: %{}, public?: true)
-            create_timestamp(:inserted_at)
-            update_timestamp(:updated_at)
+            create_timestamp(:inserted_at, writable?: true)
+            update_timestamp(:updated_at, writable?: true)
           end
 
           relationships do
@@ -124,6 +127,10 @@ if Code.ensure_loaded?(Ash.Resource) do
 
             update :link_mlflow_run do
               accept([:mlflow_run_id, :artifact_uri])
+            end
+
+            update :age do
+              accept([:inserted_at, :updated_at])
             end
           end
 
@@ -174,6 +181,41 @@ if Code.ensure_loaded?(Ash.Resource) do
             model_run: {unquote(name.(ModelRun)), create: :create, update: :update}
           ]
           |> Keyword.merge(more)
+        end
+
+        # What `MLflow.StoreContract` needs of a host.
+
+        @doc "The options of an instance on this host's resources, all of which are emptied."
+        def options(more \\ []) do
+          clean!()
+          [store: {MLflow.Store.Ash, store(more)}, queue: MLflow.NoQueue]
+        end
+
+        def create!(_name, attrs),
+          do:
+            Ash.create!(
+              unquote(name.(ModelTrial)),
+              Map.new(attrs, & &1) |> Map.put_new(:status, :running)
+            )
+
+        def update!(name, trial_id, attrs),
+          do: name |> get!(trial_id) |> Ash.update!(Map.new(attrs))
+
+        def get!(_name, trial_id) do
+          require Ash.Query
+
+          unquote(name.(ModelTrial))
+          |> Ash.Query.filter(trial_id == ^trial_id)
+          |> Ash.read!(page: [limit: 1])
+          |> Map.fetch!(:results)
+          |> hd()
+        end
+
+        @doc "All that was written so far was written a while ago."
+        def age!(_name) do
+          earlier = ~U[2024-01-01 00:00:00.123456Z]
+          aged = %{inserted_at: earlier, updated_at: earlier}
+          Ash.bulk_update!(unquote(name.(ModelTrial)), :age, aged, strategy: [:atomic, :stream])
         end
       end
     end

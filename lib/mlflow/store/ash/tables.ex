@@ -66,13 +66,19 @@ if Code.ensure_loaded?(Ash) do
         [
           upsert?: true,
           upsert_identity: identity,
-          upsert_fields: [],
-          upsert_condition: Ash.Expr.expr(false),
+          upsert_fields: [@identities[identity]],
+          upsert_condition: never(resource),
           return_skipped_upsert?: true
         ]
       else
         []
       end
+    end
+
+    # An expression that is plainly false counts as none.
+    defp never(resource) do
+      [key | _] = Ash.Resource.Info.primary_key(resource)
+      Ash.Expr.expr(is_nil(^Ash.Expr.ref(key)))
     end
 
     defp check_free(handle, resource, row, identities) do
@@ -93,9 +99,12 @@ if Code.ensure_loaded?(Ash) do
       Error.new(:already_exists, "store", message)
     end
 
+    # Made by hand, for of the options of `Ash.create/3` the condition would be lost.
     defp create(handle, resource, row, opts) do
       guard(resource, :create, fn ->
-        Ash.create(resource, row, [action: :create] ++ opts ++ handle.call)
+        resource
+        |> Ash.Changeset.for_create(:create, row, opts ++ handle.call)
+        |> Ash.create(handle.call)
       end)
     end
 
@@ -178,19 +187,13 @@ if Code.ensure_loaded?(Ash) do
         Ash.transaction(resource, fn ->
           case fun.() do
             {:ok, value} -> value
-            {:error, error} -> roll_back(resource, error)
+            # Thrown, it goes through Ash as it is, and rolls back where there is something to.
+            {:error, error} -> throw({__MODULE__, :gave_up, error})
           end
         end)
       end)
     catch
-      # Where there is no transaction, there is nothing to undo.
       {__MODULE__, :gave_up, error} -> {:error, error}
-    end
-
-    defp roll_back(resource, error) do
-      if Ash.DataLayer.in_transaction?(resource),
-        do: Ash.DataLayer.rollback(resource, error),
-        else: throw({__MODULE__, :gave_up, error})
     end
 
     # Without transactions, a look and the write that follows from it are one step only if nobody else
