@@ -66,6 +66,35 @@ if Code.ensure_loaded?(Ecto.Schema) do
     end
   end
 
+  defmodule MLflow.NumberedTrial do
+    @moduledoc "A trial with names of its own for everything, and a number for its key."
+    use Ecto.Schema
+
+    @derive {MLflow.Trackable,
+             id: :number,
+             trial_id: :code,
+             experiment_id: :experiment,
+             name: :title,
+             status: :phase,
+             statuses: [open: :running, done: :finished, broken: :failed],
+             params: [:config],
+             metrics: [:loss],
+             mlflow_run_id: :run,
+             updated_at: :changed_at,
+             inserted_at: :made_at}
+    @primary_key {:number, :id, autogenerate: true}
+    schema "numbered_trials" do
+      field(:code, :string)
+      field(:experiment, :string)
+      field(:title, :string)
+      field(:phase, Ecto.Enum, values: [:open, :done, :broken])
+      field(:config, :map)
+      field(:loss, :float)
+      field(:run, :string)
+      timestamps(inserted_at: :made_at, updated_at: :changed_at, type: :utc_datetime)
+    end
+  end
+
   defmodule MLflow.HostWorld do
     @moduledoc "The host of `MLflow.StoreContract` whose trials are in PostgreSQL."
 

@@ -148,7 +148,7 @@ if Code.ensure_loaded?(Ecto.Query) do
 
       from(trial in store.trial,
         as: :trial,
-        left_join: run in ^runs,
+        left_join: run in subquery(runs),
         as: :run,
         on: run.model_trial_id == field(trial, ^store.key)
       )

@@ -196,7 +196,8 @@ if Code.ensure_loaded?(Ecto.Query) do
         {:limit, nil}, query -> query
         {:limit, limit}, query -> limit(query, ^limit)
         {:select, columns}, query -> select(query, [row], struct(row, ^columns))
-        {:lock, true}, query -> lock(query, "FOR UPDATE")
+        # Rows that refer to this one need not wait: its keys stay.
+        {:lock, true}, query -> lock(query, "FOR NO KEY UPDATE")
         {:lock, false}, query -> query
       end)
     end

@@ -92,7 +92,7 @@ if Code.ensure_loaded?(Ecto.Query) do
         schema
         |> struct()
         |> changeset(taken_by(schema, attrs), writer)
-        |> store.repo.insert(mode: :savepoint)
+        |> store.repo.insert(if(store.repo.in_transaction?(), do: [mode: :savepoint], else: []))
         |> answer()
       end)
     end

@@ -67,10 +67,13 @@ defmodule MLflow.Store.Host.Linking do
     with {:ok, rows} <- Database.map(chunk, &settle(db, &1)), do: {:ok, length(rows)}
   end
 
-  # The row, and the trial's note of which run it has become: both or neither.
+  # The row, and the trial's note of which run it has become: both or neither. The trial is held first,
+  # as by a host that writes its trial and then its points in one transaction: whoever takes both in the
+  # other order could lock out the host.
   defp settle(db, changes) do
-    with {:ok, row} <- Database.until_settled(fn -> put(db, changes) end),
-         do: Trials.note_run(db, row, changes[:synced_at])
+    with {:ok, trial} <- Trials.hold_named(db, changes[:model_trial_id]),
+         {:ok, row} <- Database.until_settled(fn -> put(db, changes) end),
+         do: Trials.note_run(db, row, trial, changes[:synced_at])
   end
 
   # In the row of the run or, where there is none, of the trial, or else in a new one. Where both have
@@ -165,7 +168,8 @@ defmodule MLflow.Store.Host.Linking do
   @spec unlink_run(Database.t(), Trial.t(), String.t()) :: Store.ok()
   def unlink_run(db, trial, mlflow_run_id) do
     Database.transaction(db, fn ->
-      with {:ok, row} <- Runs.by_run_id(db, mlflow_run_id, lock: true),
+      with {:ok, _} <- Trials.hold_named(db, trial.id),
+           {:ok, row} <- Runs.by_run_id(db, mlflow_run_id, lock: true),
            row = if(row && Columns.text(row.model_trial_id) == trial.id, do: row),
            {:ok, _} <- if(row, do: part(db, row), else: {:ok, nil}) do
         Trials.forget_run(db, trial.id, mlflow_run_id, row && row.artifact_uri)

@@ -70,12 +70,17 @@ defmodule MLflow.Store.Host.Points do
 
   def keep(db, run, rows) do
     rows = Enum.uniq_by(rows, &Series.identity/1)
-    Database.until_settled(fn -> keep_new(db, run.id, rows) end)
+
+    # Where a database cannot hold the row, somebody else may have been first.
+    with :again <- keep_new(db, run, rows) do
+      Database.until_settled(fn ->
+        with {:ok, run} <- Runs.hold(db, run.id), do: keep_new(db, run, rows)
+      end)
+    end
   end
 
-  defp keep_new(db, run_id, rows) do
-    with {:ok, run} <- Runs.hold(db, run_id),
-         {:ok, known} <- known(db, run_id, rows) do
+  defp keep_new(db, run, rows) do
+    with {:ok, known} <- known(db, run.id, rows) do
       case Enum.reject(rows, &MapSet.member?(known, Series.identity(&1))) do
         [] -> {:ok, {0, run}}
         new -> number(db, run, new)

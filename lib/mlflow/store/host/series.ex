@@ -105,8 +105,8 @@ defmodule MLflow.Store.Host.Series do
   defp stored(number) when is_number(number), do: {number * 1.0 + 0.0, false}
 
   defp loaded(%{is_nan: true}), do: :nan
-  defp loaded(%{value: @largest}), do: :infinity
-  defp loaded(%{value: -@largest}), do: :neg_infinity
+  defp loaded(%{value: value}) when value == @largest, do: :infinity
+  defp loaded(%{value: value}) when value == -@largest, do: :neg_infinity
   defp loaded(%{value: value}), do: value * 1.0
 
   defp spelled(%{value: _} = row), do: row |> loaded() |> spelled()

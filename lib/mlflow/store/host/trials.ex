@@ -177,6 +177,11 @@ defmodule MLflow.Store.Host.Trials do
     with {:ok, nil} <- by_key(db, key, lock: true), do: {:error, no_trial(key)}
   end
 
+  @doc "The host's record, which nobody else changes until the transaction ends; `nil` where there is none."
+  @spec hold_named(Database.t(), String.t() | nil) :: {:ok, struct | nil} | {:error, Error.t()}
+  def hold_named(_db, nil), do: {:ok, nil}
+  def hold_named(db, key), do: by_key(db, key, lock: true)
+
   defp changes(db, record, pull) do
     pull = %{pull | params: Columns.clean(pull.params), tags: Columns.clean(pull.tags)}
     %{writable: writable} = Database.trial_fields(db)
@@ -212,13 +217,14 @@ defmodule MLflow.Store.Host.Trials do
   Notes in the trial of a run's row which run it has become. Nothing in the trial is new by that: if it
   was in step until now (`synced_at`), it stays so, though the host may count the note as a change.
   """
-  @spec note_run(Database.t(), map, DateTime.t() | nil) :: {:ok, map} | {:error, Error.t()}
-  def note_run(_db, %{model_trial_id: trial, mlflow_run_id: run} = row, _synced_at)
-      when trial == nil or run == nil,
+  @spec note_run(Database.t(), map, struct | nil, DateTime.t() | nil) ::
+          {:ok, map} | {:error, Error.t()}
+  def note_run(_db, %{model_trial_id: key, mlflow_run_id: run} = row, _record, _synced_at)
+      when key == nil or run == nil,
       do: {:ok, row}
 
-  def note_run(db, row, synced_at) do
-    with {:ok, record} when record != nil <- by_key(db, Columns.text(row.model_trial_id)),
+  def note_run(db, row, held, synced_at) do
+    with {:ok, record} when record != nil <- held_or_read(db, held, row),
          note = note(db, record, row),
          {:ok, written} <- write(db, record, note, :link),
          changes when changes != %{} <- still_in_step(record, written, synced_at) do
@@ -228,6 +234,9 @@ defmodule MLflow.Store.Host.Trials do
       _nothing_more -> {:ok, row}
     end
   end
+
+  defp held_or_read(db, nil, row), do: by_key(db, Columns.text(row.model_trial_id))
+  defp held_or_read(_db, held, _row), do: {:ok, held}
 
   defp note(db, record, row) do
     %{all: all} = Database.trial_fields(db)
