@@ -10,9 +10,6 @@ if Code.ensure_loaded?(Ash) do
 
     require Ash.Expr
 
-    # One statement where the data layer can, or else row by row.
-    @strategy [:atomic, :atomic_batches, :stream]
-
     # What a store never writes twice; an insertion that finds it taken says so and no more.
     @identities [
       unique_mlflow_experiment_id: :mlflow_experiment_id,
@@ -154,15 +151,34 @@ if Code.ensure_loaded?(Ash) do
 
     defp change(_handle, _resource, :none, _action, _bulk), do: {:ok, []}
 
+    # In one statement, where the data layer and all that the host has added to the action can. If not,
+    # the rows are held before they are changed, so that the filter is still true of them then.
     defp change(handle, resource, query, action, bulk) do
       one_by_one(handle, resource, fn ->
-        guard(resource, action, fn -> query |> bulk.(bulk_opts(handle)) |> outcome() end)
+        guard(resource, action, fn ->
+          with {:error, errors} = refused <- outcome(bulk.(query, bulk_opts(handle, [:atomic]))) do
+            if Failure.not_at_once?(errors),
+              do: change_held(handle, resource, query, action, bulk),
+              else: refused
+          end
+        end)
       end)
     end
 
-    defp bulk_opts(handle) do
+    defp change_held(handle, resource, query, action, bulk) do
+      query = Rows.shaped(query, lock: true)
+
+      transaction(handle, fn ->
+        guard(resource, action, fn ->
+          outcome(bulk.(query, bulk_opts(handle, [:atomic_batches, :stream])))
+        end)
+      end)
+    end
+
+    defp bulk_opts(handle, strategy) do
       [
-        strategy: @strategy,
+        strategy: strategy,
+        allow_stream_with: :full_read,
         return_records?: true,
         return_errors?: true,
         stop_on_error?: true,
