@@ -43,6 +43,7 @@ defmodule MLflow.MixProject do
         {:postgrex, ">= 0.17.0", optional: true},
         {:jason, "~> 1.4", optional: true},
         {:telemetry, "~> 1.0", optional: true},
+        {:igniter, "~> 0.6", optional: true, only: [:dev, :prod]},
         {:simple_sat, "~> 0.1", only: :test},
         {:ecto_sqlite3, ">= 0.12.0", only: :test}
       ]

@@ -32,7 +32,7 @@ defmodule MLflow do
       MLflow.Client.health(name: MyApp.MLflow)
   """
 
-  alias MLflow.{Config, Error, History, Instance, Outbox}
+  alias MLflow.{Config, Error, History, Instance, Outbox, Queue}
 
   @doc """
   Starts an instance; see `MLflow.Config` for the options.
@@ -42,8 +42,9 @@ defmodule MLflow do
   """
   @spec start_link(keyword) :: {:ok, pid} | {:error, Error.t()}
   def start_link(opts \\ []) do
-    with {:ok, config} <- config(opts) do
-      case start_unharmed(children(config), strategy: :rest_for_one, name: via(config)) do
+    with {:ok, config} <- config(opts),
+         {:ok, queue} <- Queue.children(config) do
+      case start_unharmed(children(config, queue), strategy: :rest_for_one, name: via(config)) do
         {:ok, pid} -> {:ok, pid}
         {:error, reason} -> {:error, start_error(reason, config)}
       end
@@ -122,9 +123,9 @@ defmodule MLflow do
     error in ArgumentError -> {:error, Error.new(:config, "start", Exception.message(error))}
   end
 
-  defp children(config) do
+  defp children(config, queue) do
     [%{id: Instance, start: {Instance, :start_link, [config]}, shutdown: 10_000}] ++
-      config.queue.children(config) ++
+      queue ++
       outbox(config) ++ [{History.Pruner, config}] ++ scheduler(config)
   end
 

@@ -52,7 +52,7 @@ defmodule Prove.LoggedCheck do
   # A point that was logged without a time has that of its call, which was in its life.
   defp answered_at({"clock", value, step, at} = point, times) do
     case times[Loggers.life(step)] do
-      {from, to} when at in from..to -> {"clock", value, step, :now}
+      {from, to} when from <= at and at <= to -> {"clock", value, step, :now}
       _ -> point
     end
   end

@@ -79,6 +79,8 @@ defmodule MLflow.Error do
           attempts: non_neg_integer
         }
 
+  # Job tables keep an error as it is inspected, for people to read.
+  @derive {Inspect, optional: [:operation, :status, :code, :retry_after, :retryable, :attempts]}
   defexception kind: :bug,
                operation: "",
                message: "",

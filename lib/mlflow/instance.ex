@@ -38,6 +38,11 @@ defmodule MLflow.Instance do
     end
   end
 
+  @doc "The names of the instances that run in this VM."
+  @spec names() :: [atom]
+  def names,
+    do: Registry.select(MLflow.Registry, [{{:"$1", :_, :_}, [{:is_atom, :"$1"}], [:"$1"]}])
+
   @doc "Asks the MLflow server; the one way from Elixir to the network."
   @spec request(t, tuple | atom, keyword) :: :ok | {:ok, term} | {:error, Error.t()}
   def request(%__MODULE__{} = instance, request, opts \\ []) do

@@ -2,8 +2,9 @@ defmodule MLflow.Queue do
   @moduledoc """
   What runs the sync jobs, durably.
 
-  The embedded queue (`MLflow.Queue.Embedded`) is the default. A queue runs each job by calling
-  `MLflow.SyncWorker.run/2` with the job's args and acts on what it returns:
+  The embedded queue (`MLflow.Queue.Embedded`) is the default; `MLflow.Queue.Oban` puts the jobs into
+  an application's Oban. A queue runs each job by calling `MLflow.SyncWorker.run/2` with the job's
+  args and acts on what it returns:
 
   | verdict | what the queue does |
   |---|---|
@@ -13,7 +14,7 @@ defmodule MLflow.Queue do
   | `{:cancel, error}` | given up: trying again cannot help |
   """
 
-  alias MLflow.{Error, Instance}
+  alias MLflow.{Config, Error, Instance}
 
   @typedoc """
   A job to enqueue. `unique` names what the job does to what: while one waits, an equal one is
@@ -33,11 +34,12 @@ defmodule MLflow.Queue do
           | {:cancel, Error.t()}
 
   @doc "What the queue needs running in the instance's supervision tree."
-  @callback children(MLflow.Config.t()) :: [Supervisor.child_spec() | {module, term} | module]
+  @callback children(Config.t()) :: [Supervisor.child_spec() | {module, term} | module]
 
   @doc """
   Adds jobs, all or none. Options: `schedule_in:` (s), `scheduled_at:` (`DateTime`), `priority:`
-  (0..9), `max_attempts:`.
+  (0..9), `max_attempts:`, and `spread:` (s): jobs that are added together begin one after the other
+  over that time, each somewhere in a slot of its own, instead of all at once.
   """
   @callback enqueue(Instance.t(), [new], keyword) :: {:ok, [struct]} | {:error, Error.t()}
 
@@ -55,4 +57,22 @@ defmodule MLflow.Queue do
 
   @doc "Waits until no job is due or running. Option: `timeout:` (ms)."
   @callback drain(Instance.t(), keyword) :: :ok | {:error, Error.t()}
+
+  @doc false
+  # A queue says with an ArgumentError what is wrong with its options.
+  @spec children(Config.t()) :: {:ok, [Supervisor.child_spec()]} | {:error, Error.t()}
+  def children(%Config{queue: queue} = config) do
+    if Code.ensure_loaded?(queue),
+      do: {:ok, queue.children(config)},
+      else: {:error, Error.new(:config, "queue", not_there(queue))}
+  rescue
+    error in ArgumentError -> {:error, Error.new(:config, "queue", Exception.message(error))}
+  end
+
+  defp not_there(MLflow.Queue.Oban) do
+    "MLflow.Queue.Oban needs Oban: add {:oban, \"~> 2.17\"} to the dependencies, and compile " <>
+      "mlflow_sync again (mix deps.compile mlflow_sync --force)"
+  end
+
+  defp not_there(queue), do: "there is no module #{inspect(queue)}; check the setting :queue"
 end

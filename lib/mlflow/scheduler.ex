@@ -7,10 +7,9 @@ defmodule MLflow.Scheduler do
   use GenServer
   require Logger
 
-  alias MLflow.{Instance, SyncWorker}
+  alias MLflow.SyncWorker
 
   @first_round 2_000
-  @most 1_000
 
   def start_link(config), do: GenServer.start_link(__MODULE__, config)
 
@@ -24,14 +23,8 @@ defmodule MLflow.Scheduler do
 
   @impl true
   def handle_info(:round, config) do
-    with {:ok, instance} <- Instance.fetch(name: config.name),
-         {:ok, ids} <- config.store.due_trials(instance, @most),
-         {:ok, _jobs} <- SyncWorker.sync_trials_to_mlflow(ids, name: config.name) do
-      :ok
-    else
-      {:error, error} ->
-        Logger.warning("MLflow's periodic sync failed: #{Exception.message(error)}")
-    end
+    with {:error, error} <- SyncWorker.sync_due_trials(name: config.name),
+         do: Logger.warning("MLflow's periodic sync failed: #{Exception.message(error)}")
 
     interval = config.sync_interval * 1_000
     {:noreply, next_round(config, interval + :rand.uniform(div(interval, 10) + 1))}

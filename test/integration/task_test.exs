@@ -133,7 +133,7 @@ defmodule MLflow.Integration.TaskTest do
         :exit_status,
         :stderr_to_stdout,
         args: args,
-        env: [{'MIX_ENV', 'test'}]
+        env: [{~c"MIX_ENV", ~c"test"}]
       ])
 
     assert_receive {:held, _, _}, 30_000

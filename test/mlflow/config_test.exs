@@ -80,7 +80,7 @@ defmodule MLflow.ConfigTest do
 
     test "that is a secret is not shown" do
       for key <- [:password, :token] do
-        error = assert_raise ArgumentError, fn -> new([{key, 'hunter2'}]) end
+        error = assert_raise ArgumentError, fn -> new([{key, ~c"hunter2"}]) end
         refute error.message =~ "hunter2"
         assert error.message =~ inspect(key)
       end

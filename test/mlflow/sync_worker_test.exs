@@ -43,6 +43,44 @@ defmodule MLflow.SyncWorkerTest do
     end
   end
 
+  describe "trials that are due" do
+    test "are queued, as many as are asked for" do
+      name = start_instance()
+      for n <- 1..5, do: {:ok, _} = Trials.create(%{trial_id: "t#{n}"}, name: name)
+      later = [schedule_in: 3_600, name: name]
+
+      assert {:ok, three} = SyncWorker.sync_due_trials([limit: 3] ++ later)
+      assert length(three) == 3
+      assert {:ok, five} = SyncWorker.sync_due_trials(later)
+      assert Enum.frequencies_by(five, & &1.conflict?) == %{true: 3, false: 2}
+      assert Enum.all?(five, &(&1.action == "sync_trial_to_mlflow"))
+    end
+
+    test "are not looked for by an instance that is switched off" do
+      name = start_instance(enabled: false)
+      assert_error(:disabled, SyncWorker.sync_due_trials(name: name))
+    end
+
+    test "are queued by a job too, spread over half the interval" do
+      name = start_instance(sync_interval: 600, auto_sync: false)
+      for n <- 1..5, do: {:ok, _} = Trials.create(%{trial_id: "t#{n}"}, name: name)
+
+      assert {:ok, %{"due" => 5, "queued" => 5}} =
+               SyncWorker.run(instance!(name), %{"action" => "sync_due_trials"})
+
+      {:ok, jobs} = SyncWorker.jobs(name: name)
+      delays = Enum.map(jobs, &DateTime.diff(&1.scheduled_at, &1.inserted_at))
+
+      for {delay, n} <- Enum.with_index(Enum.sort(delays)),
+          do: assert(delay in (n * 60)..(n * 60 + 60))
+
+      for wrong <- [%{"spread" => 1.5}, %{"spread" => -1}, %{"limit" => "many"}] do
+        args = Map.put(wrong, "action", "sync_due_trials")
+        assert {:cancel, %{kind: :invalid}} = SyncWorker.run(instance!(name), args)
+      end
+    end
+  end
+
   describe "run/2" do
     setup do
       {server, tracking} = start_tracking()

@@ -1,12 +1,14 @@
 if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
-  defmodule MLflow.TestRepo do
-    @moduledoc "The repo of a host application, on a real PostgreSQL."
-
-    if Code.ensure_loaded?(AshPostgres.Repo) do
+  if Code.ensure_loaded?(AshPostgres.Repo) do
+    defmodule MLflow.TestRepo do
+      @moduledoc "The repo of a host application, on a real PostgreSQL."
       use AshPostgres.Repo, otp_app: :mlflow_sync_host
       def installed_extensions, do: ["ash-functions"]
       def min_pg_version, do: %Version{major: 13, minor: 0, patch: 0}
-    else
+    end
+  else
+    defmodule MLflow.TestRepo do
+      @moduledoc "The repo of a host application, on a real PostgreSQL."
       use Ecto.Repo, otp_app: :mlflow_sync_host, adapter: Ecto.Adapters.Postgres
     end
   end
@@ -51,12 +53,13 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
       Application.put_env(:mlflow_sync_host, TestRepo, config)
       TestRepo.__adapter__().storage_up(TestRepo.config())
       # None of them is started for us: they are optional.
-      for app <- [:postgrex, :ecto_sql],
+      for app <- [:postgrex, :ecto_sql] ++ oban(),
           do: {:ok, _} = Application.ensure_all_started(app)
 
       {:ok, pid} = TestRepo.start_link()
       Process.unlink(pid)
       create_host_tables()
+      create_oban_table()
       migrate(2, MLflow.Postgres.OurTables)
       System.at_exit(fn _ -> drop(pid) end)
     end
@@ -84,6 +87,16 @@ if Code.ensure_loaded?(Ecto.Adapters.Postgres) do
     @doc "Undoes it."
     def rollback(number, migration, opts \\ []),
       do: :ok = Ecto.Migrator.down(TestRepo, number, migration, [log: false] ++ opts)
+
+    if Code.ensure_loaded?(Oban) do
+      defp oban, do: [:oban]
+
+      defp create_oban_table,
+        do: Ecto.Migrator.up(TestRepo, 1, MLflow.TestRepo.ObanMigration, log: false)
+    else
+      defp oban, do: []
+      defp create_oban_table, do: :ok
+    end
 
     # Thunderline's two tables, as its own migrations make them.
     defp create_host_tables do

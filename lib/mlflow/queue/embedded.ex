@@ -13,7 +13,7 @@ defmodule MLflow.Queue.Embedded do
   require Logger
 
   alias MLflow.{Error, Instance, Job, SyncWorker}
-  alias MLflow.Queue.Backoff
+  alias MLflow.Queue.{Backoff, Spread}
   alias MLflow.Store.Embedded, as: Store
 
   # A lease is renewed at a third of its length, so that two lost renewals do not lose the job.
@@ -41,11 +41,10 @@ defmodule MLflow.Queue.Embedded do
 
   @impl MLflow.Queue
   def enqueue(instance, new_jobs, opts) do
-    with {:ok, inserted} <-
-           Store.call_large(
-             instance,
-             {:insert_jobs, Enum.map(new_jobs, &new_job(instance, &1, opts))}
-           ) do
+    delays = Spread.delays(length(new_jobs), opts)
+    rows = Enum.zip_with(new_jobs, delays, &new_job(instance, &1, &2, opts))
+
+    with {:ok, inserted} <- Store.call_large(instance, {:insert_jobs, rows}) do
       notify(instance)
       {:ok, for({row, conflict?} <- inserted, do: %{Job.load(row) | conflict?: conflict?})}
     end
@@ -131,7 +130,7 @@ defmodule MLflow.Queue.Embedded do
     end
   end
 
-  defp new_job(instance, job, opts) do
+  defp new_job(instance, job, delay, opts) do
     %{
       instance: Atom.to_string(instance.name),
       action: job.action,
@@ -140,7 +139,7 @@ defmodule MLflow.Queue.Embedded do
       lock_key: job.lock,
       priority: priority!(Keyword.get(opts, :priority, 2)),
       max_attempts: Keyword.get(opts, :max_attempts, instance.config.max_attempts),
-      scheduled_at: scheduled_at(opts)
+      scheduled_at: opts |> scheduled_at() |> later(delay)
     }
   end
 
@@ -164,6 +163,9 @@ defmodule MLflow.Queue.Embedded do
         MLflow.Value.milliseconds(time)
     end
   end
+
+  defp later(at, 0), do: at
+  defp later(at, delay), do: (at || MLflow.Metric.now()) + delay
 
   defp state_name!(state) do
     state in Job.states() ||

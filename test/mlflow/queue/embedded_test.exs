@@ -199,6 +199,23 @@ defmodule MLflow.Queue.EmbeddedTest do
       assert DateTime.diff(job.scheduled_at, at, :millisecond) == 0
     end
 
+    test "spread begins one after the other what is added together" do
+      name = start_instance()
+      ids = for n <- 1..20, do: "t#{n}"
+      opts = [spread: 1_000, schedule_in: 100, name: name]
+      {:ok, jobs} = SyncWorker.sync_trials_to_mlflow(ids, opts)
+
+      for {job, n} <- Enum.with_index(jobs) do
+        assert job.state == :scheduled
+
+        assert DateTime.diff(job.scheduled_at, job.inserted_at) in (100 + n * 50 - 1)..(151 +
+                                                                                          n * 50)
+      end
+
+      {:ok, [now]} = SyncWorker.sync_trials_to_mlflow(["x"], spread: 0, name: name)
+      refute now.state == :scheduled
+    end
+
     test "options that make no sense are refused" do
       name = start_instance()
 
@@ -210,6 +227,7 @@ defmodule MLflow.Queue.EmbeddedTest do
                SyncWorker.sync_mlflow_to_trial(run_id(1), max_attempts: 0, name: name)
 
       assert_raise ArgumentError, fn -> pull!(1, scheduled_at: "tomorrow", name: name) end
+      assert_raise ArgumentError, fn -> pull!(1, spread: -1, name: name) end
       assert SyncWorker.jobs(name: name) == {:ok, []}
     end
 
