@@ -4,12 +4,16 @@ if Code.ensure_loaded?(Ash.Resource) do
     A host application on Ash: Thunderline's two resources, and ours declared beside them.
 
     `use MLflow.AshHost, data_layer: …, repo: …` declares all of them and their domain, under the names that
-    the module's own begins with.
+    the module's own begins with. Its trials go on for a while, unless `statuses:` says otherwise.
     """
+
+    @statuses [:pending, :running, :succeeded, :failed, :skipped, :cancelled]
 
     defmacro __using__(opts) do
       namespace = __CALLER__.module
       name = &Module.concat(namespace, &1)
+      {statuses, opts} = Keyword.pop(opts, :statuses, @statuses)
+      {change, opts} = Keyword.pop(opts, :change)
       base = [domain: namespace] ++ opts
       host = [domain: namespace, data_layer: data_layer(opts)]
 
@@ -79,7 +83,7 @@ if Code.ensure_loaded?(Ash.Resource) do
             attribute(:status, :atom,
               allow_nil?: false,
               public?: true,
-              constraints: [one_of: [:succeeded, :failed, :skipped, :cancelled]]
+              constraints: [one_of: unquote(statuses)]
             )
 
             attribute(:metrics, :map, default: %{}, public?: true)
@@ -93,8 +97,8 @@ if Code.ensure_loaded?(Ash.Resource) do
             attribute(:candidate_id, :string, public?: true)
             attribute(:pulse_id, :string, public?: true)
             attribute(:bridge_payload, :map, default: %{}, public?: true)
-            create_timestamp(:inserted_at)
-            update_timestamp(:updated_at)
+            create_timestamp(:inserted_at, writable?: true)
+            update_timestamp(:updated_at, writable?: true)
           end
 
           relationships do
@@ -125,6 +129,10 @@ if Code.ensure_loaded?(Ash.Resource) do
             update :link_mlflow_run do
               accept([:mlflow_run_id, :artifact_uri])
             end
+
+            update :age do
+              accept([:inserted_at, :updated_at])
+            end
           end
 
           unquote(host_table("cerebros_model_trials", opts))
@@ -146,6 +154,8 @@ if Code.ensure_loaded?(Ash.Resource) do
                     point: name.(Point)
                   ]
               )
+
+          unquote(if change, do: quote(do: changes(do: change(unquote(change), on: [:update]))))
         end
 
         defmodule Point do
@@ -175,7 +185,62 @@ if Code.ensure_loaded?(Ash.Resource) do
           ]
           |> Keyword.merge(more)
         end
+
+        @doc "Forgets every row."
+        def clean!,
+          do:
+            unquote(
+              if opts[:repo],
+                do: quote(do: MLflow.Postgres.clean!()),
+                else: quote(do: MLflow.AshHost.clean!(__MODULE__))
+            )
+
+        # What `MLflow.StoreContract` needs of a host.
+
+        @doc "The options of an instance on this host's resources, all of which are emptied."
+        def options(more \\ []) do
+          clean!()
+          [store: {MLflow.Store.Ash, store(more)}, queue: MLflow.NoQueue]
+        end
+
+        def create!(_name, attrs),
+          do:
+            Ash.create!(
+              unquote(name.(ModelTrial)),
+              Map.new(attrs, & &1) |> Map.put_new(:status, :running)
+            )
+
+        def update!(name, trial_id, attrs),
+          do: name |> get!(trial_id) |> Ash.update!(Map.new(attrs))
+
+        def get!(_name, trial_id) do
+          require Ash.Query
+
+          unquote(name.(ModelTrial))
+          |> Ash.Query.filter(^[trial_id: trial_id])
+          |> Ash.read!(page: [limit: 1])
+          |> Map.fetch!(:results)
+          |> hd()
+        end
+
+        @doc "All that was written so far was written a while ago."
+        def age!(_name) do
+          earlier = ~U[2024-01-01 00:00:00.123456Z]
+          aged = %{inserted_at: earlier, updated_at: earlier}
+          Ash.bulk_update!(unquote(name.(ModelTrial)), :age, aged, strategy: [:atomic, :stream])
+        end
       end
+    end
+
+    @doc "Forgets every row of a domain's, whoever may see them."
+    def clean!(domain, tenants \\ [nil]) do
+      for resource <- Ash.Domain.Info.resources(domain), tenant <- tenants do
+        %{name: destroy} = Ash.Resource.Info.primary_action(resource, :destroy)
+        opts = [strategy: [:atomic, :stream], authorize?: false, tenant: tenant]
+        Ash.bulk_destroy!(resource, destroy, %{}, opts)
+      end
+
+      :ok
     end
 
     defp data_layer(opts), do: opts[:data_layer] || quote(do: AshPostgres.DataLayer)
@@ -195,16 +260,189 @@ if Code.ensure_loaded?(Ash.Resource) do
   defmodule MLflow.AshHost.Ets do
     @moduledoc "The host without a database."
     use MLflow.AshHost, data_layer: Ash.DataLayer.Ets
+  end
 
-    @doc "Forgets every row."
-    def clean! do
-      for resource <- Ash.Domain.Info.resources(__MODULE__) do
-        %{name: destroy} = Ash.Resource.Info.primary_action(resource, :destroy)
-        Ash.bulk_destroy!(resource, destroy, %{}, strategy: [:atomic, :stream], authorize?: false)
-      end
+  defmodule MLflow.AshHost.Thunderline do
+    @moduledoc "The host whose trials are only written when they have ended, as Thunderline's are."
+    use MLflow.AshHost,
+      data_layer: Ash.DataLayer.Ets,
+      statuses: [:succeeded, :failed, :skipped, :cancelled]
+  end
+
+  defmodule MLflow.AshHost.Listener do
+    @moduledoc "A notifier of the host's: tells the process that listens."
+    use Ash.Notifier
+
+    def listen, do: :persistent_term.put(__MODULE__, self())
+
+    @impl true
+    def notify(%{resource: resource, action: action, data: data}) do
+      if pid = :persistent_term.get(__MODULE__, nil),
+        do: send(pid, {:notified, resource, action.name, data})
 
       :ok
     end
+  end
+
+  defmodule MLflow.AshHost.Guarded do
+    @moduledoc """
+    A host with tenants, policies, a notifier, and attributes and actions of its own in our resources.
+    """
+    use Ash.Domain, validate_config_inclusion?: false
+
+    alias MLflow.AshHost.Guarded
+
+    resources do
+      resource(Guarded.ModelTrial)
+      resource(Guarded.Experiment)
+      resource(Guarded.Run)
+      resource(Guarded.Point)
+      resource(Guarded.SyncAttempt)
+      resource(Guarded.Conflict)
+    end
+
+    defmodule Rules do
+      @moduledoc "Each row is a tenant's; the sync may do all, and a viewer may read."
+      defmacro __using__(_opts) do
+        quote do
+          attributes do
+            attribute(:org, :string, allow_nil?: false)
+          end
+
+          multitenancy do
+            strategy(:attribute)
+            attribute(:org)
+          end
+
+          policies do
+            policy action_type(:read) do
+              authorize_if(actor_attribute_equals(:role, :sync))
+              authorize_if(actor_attribute_equals(:role, :viewer))
+            end
+
+            policy action_type([:create, :update, :destroy]) do
+              authorize_if(actor_attribute_equals(:role, :sync))
+            end
+          end
+        end
+      end
+    end
+
+    defmodule ModelTrial do
+      @moduledoc false
+      use Ash.Resource,
+        domain: Guarded,
+        data_layer: Ash.DataLayer.Ets,
+        authorizers: [Ash.Policy.Authorizer]
+
+      use MLflow.Ash.Trial, run: Guarded.Run
+      use Guarded.Rules
+
+      policies do
+        policy action_type(:read) do
+          authorize_if(expr(trial_id != "hidden"))
+        end
+      end
+
+      attributes do
+        uuid_primary_key(:id)
+        attribute(:trial_id, :string, allow_nil?: false, public?: true)
+        attribute(:status, :atom, default: :succeeded, public?: true)
+        attribute(:metrics, :map, default: %{}, public?: true)
+        attribute(:mlflow_run_id, :string, public?: true)
+        update_timestamp(:updated_at)
+      end
+
+      actions do
+        defaults([:read, :destroy, create: :*, update: :*])
+      end
+    end
+
+    defmodule Experiment do
+      @moduledoc false
+      use MLflow.Ash.Experiment,
+        domain: Guarded,
+        data_layer: Ash.DataLayer.Ets,
+        authorizers: [Ash.Policy.Authorizer]
+
+      use Guarded.Rules
+    end
+
+    defmodule Run do
+      @moduledoc false
+      use MLflow.Ash.Run,
+        domain: Guarded,
+        data_layer: Ash.DataLayer.Ets,
+        authorizers: [Ash.Policy.Authorizer],
+        notifiers: [MLflow.AshHost.Listener],
+        experiment: Guarded.Experiment,
+        trial: Guarded.ModelTrial,
+        point: Guarded.Point
+
+      use Guarded.Rules
+
+      attributes do
+        attribute(:reviewed, :boolean, default: false, public?: true)
+      end
+
+      actions do
+        update :review do
+          require_atomic?(false)
+          accept([])
+          change(set_attribute(:reviewed, true))
+        end
+      end
+    end
+
+    defmodule Point do
+      @moduledoc false
+      use MLflow.Ash.Point,
+        domain: Guarded,
+        data_layer: Ash.DataLayer.Ets,
+        authorizers: [Ash.Policy.Authorizer],
+        run: Guarded.Run
+
+      use Guarded.Rules
+    end
+
+    defmodule SyncAttempt do
+      @moduledoc false
+      use MLflow.Ash.SyncAttempt,
+        domain: Guarded,
+        data_layer: Ash.DataLayer.Ets,
+        authorizers: [Ash.Policy.Authorizer]
+
+      use Guarded.Rules
+    end
+
+    defmodule Conflict do
+      @moduledoc false
+      use MLflow.Ash.Conflict,
+        domain: Guarded,
+        data_layer: Ash.DataLayer.Ets,
+        authorizers: [Ash.Policy.Authorizer],
+        attempt: Guarded.SyncAttempt
+
+      use Guarded.Rules
+    end
+
+    @doc "The options of `MLflow.Store.Ash` for this host."
+    def store(more) do
+      [
+        experiment: Guarded.Experiment,
+        run: Guarded.Run,
+        point: Guarded.Point,
+        attempt: Guarded.SyncAttempt,
+        conflict: Guarded.Conflict,
+        trial: Guarded.ModelTrial
+      ] ++ more
+    end
+
+    def create_in!(tenant, attrs),
+      do: Ash.create!(Guarded.ModelTrial, Map.new(attrs), tenant: tenant, authorize?: false)
+
+    @doc "Forgets every row of every tenant."
+    def clean!, do: MLflow.AshHost.clean!(__MODULE__, ["acme", "other"])
   end
 
   defmodule MLflow.AshHost.Numbers do
@@ -239,13 +477,23 @@ if Code.ensure_loaded?(Ash.Resource) do
     end
   end
 
+  defmodule MLflow.AshHost.Watched do
+    @moduledoc "A change of the host's that no single statement can make."
+    use Ash.Resource.Change
+
+    @impl true
+    def change(changeset, _opts, _context), do: Ash.Changeset.before_action(changeset, & &1)
+  end
+
   if Code.ensure_loaded?(AshPostgres.DataLayer) do
+    defmodule MLflow.AshHost.WatchedPostgres do
+      @moduledoc "The host on PostgreSQL, with a change of its own in each update of a run."
+      use MLflow.AshHost, repo: MLflow.TestRepo, change: MLflow.AshHost.Watched
+    end
+
     defmodule MLflow.AshHost.Postgres do
       @moduledoc "The host on PostgreSQL."
       use MLflow.AshHost, repo: MLflow.TestRepo
-
-      @doc "Empties the tables, which `MLflow.Migration` made."
-      def clean!, do: MLflow.Postgres.clean!()
     end
   end
 end

@@ -41,6 +41,7 @@ if Code.ensure_loaded?(Ash.Resource) do
         use Ash.Resource, unquote(theirs)
 
         attributes do
+          attribute(:run_record_id, :uuid, primary_key?: true, allow_nil?: false, public?: true)
           attribute(:seq, :integer, primary_key?: true, allow_nil?: false, public?: true)
 
           attribute(:key, :string,
@@ -59,8 +60,7 @@ if Code.ensure_loaded?(Ash.Resource) do
         relationships do
           belongs_to :run, unquote(mine.run) do
             source_attribute(:run_record_id)
-            primary_key?(true)
-            allow_nil?(false)
+            define_attribute?(false)
             public?(true)
           end
         end

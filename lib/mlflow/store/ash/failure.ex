@@ -4,7 +4,7 @@ if Code.ensure_loaded?(Ash) do
     # What Ash, a data layer or a database says went wrong, as the one error of this library.
 
     alias Ash.Error.Changes.{InvalidAttribute, InvalidChanges, StaleRecord}
-    alias Ash.Error.Invalid.TenantRequired
+    alias Ash.Error.Invalid.{NoMatchingBulkStrategy, TenantRequired}
     alias MLflow.Error
 
     # SQLSTATEs of text that the database cannot hold: another try brings nothing.
@@ -28,6 +28,15 @@ if Code.ensure_loaded?(Ash) do
       causes = causes(error)
       {kind, message, fields} = explain(error, causes, resource, action)
       Error.new(kind, "store", message, fields)
+    end
+
+    @doc "Whether all that is wrong is that many rows cannot be changed in one statement."
+    @spec not_at_once?(term) :: boolean
+    def not_at_once?(errors) do
+      errors
+      |> Ash.Error.to_error_class()
+      |> causes()
+      |> Enum.any?(&is_struct(&1, NoMatchingBulkStrategy))
     end
 
     defp causes(%{errors: errors}) when is_list(errors), do: Enum.flat_map(errors, &causes/1)

@@ -10,9 +10,6 @@ if Code.ensure_loaded?(Ash) do
 
     require Ash.Expr
 
-    # One statement where the data layer can, or else row by row.
-    @strategy [:atomic, :atomic_batches, :stream]
-
     # What a store never writes twice; an insertion that finds it taken says so and no more.
     @identities [
       unique_mlflow_experiment_id: :mlflow_experiment_id,
@@ -66,13 +63,19 @@ if Code.ensure_loaded?(Ash) do
         [
           upsert?: true,
           upsert_identity: identity,
-          upsert_fields: [],
-          upsert_condition: Ash.Expr.expr(false),
+          upsert_fields: [@identities[identity]],
+          upsert_condition: never(resource),
           return_skipped_upsert?: true
         ]
       else
         []
       end
+    end
+
+    # An expression that is plainly false counts as none.
+    defp never(resource) do
+      [key | _] = Ash.Resource.Info.primary_key(resource)
+      Ash.Expr.expr(is_nil(^Ash.Expr.ref(key)))
     end
 
     defp check_free(handle, resource, row, identities) do
@@ -93,9 +96,12 @@ if Code.ensure_loaded?(Ash) do
       Error.new(:already_exists, "store", message)
     end
 
+    # Made by hand, for of the options of `Ash.create/3` the condition would be lost.
     defp create(handle, resource, row, opts) do
       guard(resource, :create, fn ->
-        Ash.create(resource, row, [action: :create] ++ opts ++ handle.call)
+        resource
+        |> Ash.Changeset.for_create(:create, row, opts ++ handle.call)
+        |> Ash.create(handle.call)
       end)
     end
 
@@ -145,15 +151,34 @@ if Code.ensure_loaded?(Ash) do
 
     defp change(_handle, _resource, :none, _action, _bulk), do: {:ok, []}
 
+    # In one statement, where the data layer and all that the host has added to the action can. If not,
+    # the rows are held before they are changed, so that the filter is still true of them then.
     defp change(handle, resource, query, action, bulk) do
       one_by_one(handle, resource, fn ->
-        guard(resource, action, fn -> query |> bulk.(bulk_opts(handle)) |> outcome() end)
+        guard(resource, action, fn ->
+          with {:error, errors} = refused <- outcome(bulk.(query, bulk_opts(handle, [:atomic]))) do
+            if Failure.not_at_once?(errors),
+              do: change_held(handle, resource, query, action, bulk),
+              else: refused
+          end
+        end)
       end)
     end
 
-    defp bulk_opts(handle) do
+    defp change_held(handle, resource, query, action, bulk) do
+      query = Rows.shaped(query, lock: true)
+
+      transaction(handle, fn ->
+        guard(resource, action, fn ->
+          outcome(bulk.(query, bulk_opts(handle, [:atomic_batches, :stream])))
+        end)
+      end)
+    end
+
+    defp bulk_opts(handle, strategy) do
       [
-        strategy: @strategy,
+        strategy: strategy,
+        allow_stream_with: :full_read,
         return_records?: true,
         return_errors?: true,
         stop_on_error?: true,
@@ -178,19 +203,13 @@ if Code.ensure_loaded?(Ash) do
         Ash.transaction(resource, fn ->
           case fun.() do
             {:ok, value} -> value
-            {:error, error} -> roll_back(resource, error)
+            # Thrown, it goes through Ash as it is, and rolls back where there is something to.
+            {:error, error} -> throw({__MODULE__, :gave_up, error})
           end
         end)
       end)
     catch
-      # Where there is no transaction, there is nothing to undo.
       {__MODULE__, :gave_up, error} -> {:error, error}
-    end
-
-    defp roll_back(resource, error) do
-      if Ash.DataLayer.in_transaction?(resource),
-        do: Ash.DataLayer.rollback(resource, error),
-        else: throw({__MODULE__, :gave_up, error})
     end
 
     # Without transactions, a look and the write that follows from it are one step only if nobody else

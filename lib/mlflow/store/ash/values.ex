@@ -32,11 +32,9 @@ if Code.ensure_loaded?(Ash) do
     """
     @spec fitting(map, module) :: map
     def fitting(changes, resource) do
-      for {field, value} <- changes,
-          value = in_time(Info.attribute(resource, field), value),
-          fits?(resource, field, value),
-          into: %{},
-          do: {field, value}
+      changes
+      |> Map.new(fn {field, value} -> {field, in_time(Info.attribute(resource, field), value)} end)
+      |> Map.filter(fn {field, value} -> fits?(resource, field, value) end)
     end
 
     defp fits?(resource, field, value) when is_atom(value) and value not in [nil, true, false],

@@ -34,7 +34,7 @@ if Code.ensure_loaded?(Ash) do
       else
         query =
           handle.trial
-          |> Ash.Query.filter(is_nil(mlflow_run.mlflow_run_id))
+          |> Ash.Query.filter(not exists(mlflow_run, not is_nil(mlflow_run_id)))
           |> of_experiment(field, experiment_id)
           |> oldest_first(handle)
 
@@ -74,14 +74,27 @@ if Code.ensure_loaded?(Ash) do
     defp maybe_due(query, handle) do
       fields = Options.fields(handle)
 
-      query
-      |> Ash.Query.filter(
-        is_nil(mlflow_run.mlflow_run_id) or is_nil(mlflow_run.synced_at) or
-          not is_nil(mlflow_run.sync_error) or
-          mlflow_run.local_seq > mlflow_run.points_seq or
-          (is_nil(mlflow_run.points_seq) and mlflow_run.local_seq > 0) or
-          ^unfinished(handle, fields) or ^written_since(handle, fields)
+      Ash.Query.filter(
+        query,
+        not exists(mlflow_run, not is_nil(id)) or
+          exists(mlflow_run, ^out_of_step(handle, fields)) or
+          ^unfinished(handle, fields)
       )
+    end
+
+    defp out_of_step(handle, fields) do
+      Ash.Expr.expr(
+        is_nil(mlflow_run_id) or is_nil(synced_at) or not is_nil(sync_error) or
+          local_seq > points_seq or (is_nil(points_seq) and local_seq > 0) or
+          ^behind(handle, fields)
+      )
+    end
+
+    # Of a trial that does not tell when it was written, nobody knows.
+    defp behind(handle, %{updated_at: field}) do
+      if Info.attribute(handle.trial, field),
+        do: Ash.Expr.expr(synced_at < parent(^Ash.Expr.ref(field))),
+        else: Ash.Expr.expr(is_nil(synced_at) or not is_nil(synced_at))
     end
 
     # Where statuses have names of the host's own, what is finished is told from the records.
@@ -95,12 +108,6 @@ if Code.ensure_loaded?(Ash) do
       if finished == [],
         do: Ash.Expr.expr(true),
         else: Ash.Expr.expr(is_nil(^Ash.Expr.ref(field)) or ^Ash.Expr.ref(field) not in ^finished)
-    end
-
-    defp written_since(handle, %{updated_at: field}) do
-      if Info.attribute(handle.trial, field),
-        do: Ash.Expr.expr(^Ash.Expr.ref(field) > mlflow_run.synced_at),
-        else: Ash.Expr.expr(true)
     end
 
     defp collect(query, handle, limit) do
