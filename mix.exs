@@ -43,8 +43,8 @@ defmodule MLflow.MixProject do
         {:postgrex, ">= 0.17.0", optional: true},
         {:jason, "~> 1.4", optional: true},
         {:telemetry, "~> 1.0", optional: true},
-        {:simple_sat, "~> 0.1", only: :test},
-        {:ecto_sqlite3, ">= 0.12.0", only: :test}
+        {:simple_sat, "~> 0.1", only: :test, runtime: false},
+        {:ecto_sqlite3, ">= 0.12.0", only: :test, runtime: false}
       ]
     else
       []

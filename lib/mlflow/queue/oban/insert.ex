@@ -74,7 +74,11 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
       else
         worker = Changeset.get_field(changeset, :worker)
         args = changesets |> Enum.map(&args/1) |> Enum.uniq()
-        found = conf |> Oban.Repo.all(Jobs.waiting_with(conf, worker, args)) |> by_args()
+
+        # Planned anew each time: PostgreSQL hashes a list that it can see, and searches through one
+        # that a plan is to hold for any.
+        query = Jobs.waiting_with(conf, worker, args)
+        found = conf |> Oban.Repo.all(query, prepare: :unnamed) |> by_args()
         found |> Map.take(args) |> Map.values() |> sooner(conf, changeset, opts) |> by_args()
       end
     end
