@@ -16,6 +16,7 @@ defmodule Bench.ObanEnqueue do
     queue("history", 100_000)
     MLflow.TestRepo.update_all(Oban.Job, set: [state: "completed"])
     MLflow.TestRepo.query!("ANALYZE oban_jobs")
+    IO.puts("filled")
     for what <- ["nothing waits", "all wait", "all wait"], do: measure(what, count)
     Supervisor.stop(oban)
     for file <- Path.wildcard(database <> "*"), do: File.rm_rf!(file)

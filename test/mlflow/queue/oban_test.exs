@@ -217,6 +217,8 @@ if Code.ensure_loaded?(Oban) do
         {name, _} = start_idle()
         TestRepo.query!("ALTER TABLE oban_jobs RENAME TO hidden")
         on_exit(fn -> TestRepo.query!("ALTER TABLE IF EXISTS hidden RENAME TO oban_jobs") end)
+        # At once, and not tried again and again behind the caller's back.
+        assert_error(:store, SyncWorker.sync_trials_to_mlflow(["t1", "t2"], name: name))
         error = assert_error(:store, SyncWorker.jobs(name: name))
         assert error.message =~ "oban_jobs"
         assert error.retryable
