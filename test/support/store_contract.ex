@@ -17,15 +17,20 @@ defmodule MLflow.StoreContract do
   @moduledoc """
   What every store answers to the calls of `MLflow.Store`, whatever tables it is over.
 
-      use MLflow.StoreContract, world: MLflow.HostWorld
+      use MLflow.StoreContract, world: MLflow.HostWorld, tags: [:ecto, :postgres]
 
   A world has `options/1` (of an instance on that store), and `create!/2`, `update!/3`, `get!/2` and
-  `age!/1` for its trials.
+  `age!/1` for its trials. `tags:` is what the tests need.
   """
 
-  defmacro __using__(world: world) do
+  defmacro __using__(opts) do
+    {world, tags} = {opts[:world], opts[:tags] || []}
+
     quote do
       alias MLflow.{Error, RunRecord, Trial}
+
+      # Before the tests, which take the tags that are there.
+      for tag <- unquote(tags), do: @moduletag([{tag, true}])
 
       @world unquote(world)
       @run_id "0123456789abcdef0123456789abcdef"

@@ -1,9 +1,6 @@
 if Code.ensure_loaded?(MLflow.Store.Ecto) do
   defmodule MLflow.Store.ContractEctoTest do
     use MLflow.Case, async: false
-    use MLflow.StoreContract, world: MLflow.HostWorld
-
-    @moduletag :ecto
-    @moduletag :postgres
+    use MLflow.StoreContract, world: MLflow.HostWorld, tags: [:ecto, :postgres]
   end
 end
