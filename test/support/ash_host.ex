@@ -170,64 +170,66 @@ if Code.ensure_loaded?(Ash.Resource) do
           use MLflow.Ash.Conflict, unquote(base ++ [attempt: name.(SyncAttempt)])
         end
 
-        @doc "The options of `MLflow.Store.Ash` for this host."
-        def store(more \\ []) do
-          [
-            experiment: unquote(name.(Experiment)),
-            run: unquote(name.(Run)),
-            point: unquote(name.(Point)),
-            attempt: unquote(name.(SyncAttempt)),
-            conflict: unquote(name.(Conflict)),
-            trial:
-              {unquote(name.(ModelTrial)),
-               update: :mlflow_pull, link: :link_mlflow_run, create: :create},
-            model_run: {unquote(name.(ModelRun)), create: :create, update: :update}
-          ]
-          |> Keyword.merge(more)
-        end
+        defmodule World do
+          @moduledoc "What `MLflow.StoreContract` needs of this host."
 
-        @doc "Forgets every row."
-        def clean!,
-          do:
-            unquote(
-              if opts[:repo],
-                do: quote(do: MLflow.Postgres.clean!()),
-                else: quote(do: MLflow.AshHost.clean!(__MODULE__))
-            )
+          @doc "The options of `MLflow.Store.Ash` for this host."
+          def store(more \\ []) do
+            [
+              experiment: unquote(name.(Experiment)),
+              run: unquote(name.(Run)),
+              point: unquote(name.(Point)),
+              attempt: unquote(name.(SyncAttempt)),
+              conflict: unquote(name.(Conflict)),
+              trial:
+                {unquote(name.(ModelTrial)),
+                 update: :mlflow_pull, link: :link_mlflow_run, create: :create},
+              model_run: {unquote(name.(ModelRun)), create: :create, update: :update}
+            ]
+            |> Keyword.merge(more)
+          end
 
-        # What `MLflow.StoreContract` needs of a host.
+          @doc "Forgets every row."
+          def clean!,
+            do:
+              unquote(
+                if opts[:repo],
+                  do: quote(do: MLflow.Postgres.clean!()),
+                  else: quote(do: MLflow.AshHost.clean!(unquote(namespace)))
+              )
 
-        @doc "The options of an instance on this host's resources, all of which are emptied."
-        def options(more \\ []) do
-          clean!()
-          [store: {MLflow.Store.Ash, store(more)}, queue: MLflow.NoQueue]
-        end
+          @doc "The options of an instance on this host's resources, all of which are emptied."
+          def options(more \\ []) do
+            clean!()
+            [store: {MLflow.Store.Ash, store(more)}, queue: MLflow.NoQueue]
+          end
 
-        def create!(_name, attrs),
-          do:
-            Ash.create!(
-              unquote(name.(ModelTrial)),
-              Map.new(attrs, & &1) |> Map.put_new(:status, :running)
-            )
+          def create!(_name, attrs),
+            do:
+              Ash.create!(
+                unquote(name.(ModelTrial)),
+                Map.new(attrs, & &1) |> Map.put_new(:status, :running)
+              )
 
-        def update!(name, trial_id, attrs),
-          do: name |> get!(trial_id) |> Ash.update!(Map.new(attrs))
+          def update!(name, trial_id, attrs),
+            do: name |> get!(trial_id) |> Ash.update!(Map.new(attrs))
 
-        def get!(_name, trial_id) do
-          require Ash.Query
+          def get!(_name, trial_id) do
+            require Ash.Query
 
-          unquote(name.(ModelTrial))
-          |> Ash.Query.filter(^[trial_id: trial_id])
-          |> Ash.read!(page: [limit: 1])
-          |> Map.fetch!(:results)
-          |> hd()
-        end
+            unquote(name.(ModelTrial))
+            |> Ash.Query.filter(^[trial_id: trial_id])
+            |> Ash.read!(page: [limit: 1])
+            |> Map.fetch!(:results)
+            |> hd()
+          end
 
-        @doc "All that was written so far was written a while ago."
-        def age!(_name) do
-          earlier = ~U[2024-01-01 00:00:00.123456Z]
-          aged = %{inserted_at: earlier, updated_at: earlier}
-          Ash.bulk_update!(unquote(name.(ModelTrial)), :age, aged, strategy: [:atomic, :stream])
+          @doc "All that was written so far was written a while ago."
+          def age!(_name) do
+            earlier = ~U[2024-01-01 00:00:00.123456Z]
+            aged = %{inserted_at: earlier, updated_at: earlier}
+            Ash.bulk_update!(unquote(name.(ModelTrial)), :age, aged, strategy: [:atomic, :stream])
+          end
         end
       end
     end

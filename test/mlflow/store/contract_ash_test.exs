@@ -1,7 +1,7 @@
 if Code.ensure_loaded?(MLflow.Store.Ash) do
   defmodule MLflow.Store.ContractAshEtsTest do
     use MLflow.Case, async: false
-    use MLflow.StoreContract, world: MLflow.AshHost.Ets
+    use MLflow.StoreContract, world: MLflow.AshHost.Ets.World
 
     @moduletag :ash
   end
@@ -9,7 +9,7 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
   if Code.ensure_loaded?(MLflow.AshHost.Postgres) do
     defmodule MLflow.Store.ContractAshPostgresTest do
       use MLflow.Case, async: false
-      use MLflow.StoreContract, world: MLflow.AshHost.Postgres
+      use MLflow.StoreContract, world: MLflow.AshHost.Postgres.World
 
       @moduletag :ash
       @moduletag :postgres
