@@ -13,7 +13,7 @@ if Code.ensure_loaded?(Ash.Resource) do
       namespace = __CALLER__.module
       name = &Module.concat(namespace, &1)
       {statuses, opts} = Keyword.pop(opts, :statuses, @statuses)
-      {change, opts} = Keyword.pop(opts, :change)
+      {watched?, opts} = Keyword.pop(opts, :watched?)
       base = [domain: namespace] ++ opts
       host = [domain: namespace, data_layer: data_layer(opts)]
 
@@ -152,10 +152,10 @@ if Code.ensure_loaded?(Ash.Resource) do
                     trial: name.(ModelTrial),
                     model_run: name.(ModelRun),
                     point: name.(Point)
-                  ]
+                  ] ++ if(watched?, do: [authorizers: [Ash.Policy.Authorizer]], else: [])
               )
 
-          unquote(if change, do: quote(do: changes(do: change(unquote(change), on: [:update]))))
+          unquote(if watched?, do: MLflow.AshHost.watch())
         end
 
         defmodule Point do
@@ -229,6 +229,26 @@ if Code.ensure_loaded?(Ash.Resource) do
             earlier = ~U[2024-01-01 00:00:00.123456Z]
             aged = %{inserted_at: earlier, updated_at: earlier}
             Ash.bulk_update!(unquote(name.(ModelTrial)), :age, aged, strategy: [:atomic, :stream])
+          end
+        end
+      end
+    end
+
+    @doc "What a host may add to its runs: a change in each update, and a policy."
+    def watch do
+      quote do
+        changes do
+          change(MLflow.AshHost.Watched, on: [:update])
+        end
+
+        policies do
+          policy action_type(:create) do
+            forbid_if(actor_attribute_equals(:role, :viewer))
+            authorize_if(always())
+          end
+
+          policy action_type([:read, :update, :destroy]) do
+            authorize_if(always())
           end
         end
       end
@@ -489,8 +509,8 @@ if Code.ensure_loaded?(Ash.Resource) do
 
   if Code.ensure_loaded?(AshPostgres.DataLayer) do
     defmodule MLflow.AshHost.WatchedPostgres do
-      @moduledoc "The host on PostgreSQL, with a change of its own in each update of a run."
-      use MLflow.AshHost, repo: MLflow.TestRepo, change: MLflow.AshHost.Watched
+      @moduledoc "The host on PostgreSQL, with a change and a policy of its own for runs."
+      use MLflow.AshHost, repo: MLflow.TestRepo, watched?: true
     end
 
     defmodule MLflow.AshHost.Postgres do

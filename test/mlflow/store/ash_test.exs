@@ -217,6 +217,18 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
         assert {:ok, _} = store.put_run(instance, attrs)
       end
 
+      @tag :postgres
+      test "policies forbid in the midst of a transaction, and nothing is left of it" do
+        host = MLflow.AshHost.WatchedPostgres
+        instance = start_store(host, actor: %{role: :viewer})
+        Module.concat(host, World).create!(nil, trial_id: "t1")
+        store = instance.config.store
+        error = assert_error(:forbidden, store.append_points(instance, "t1", [{"a", 1.0, 1, 1}]))
+        assert error.message =~ "MLflow.AshHost.WatchedPostgres.Run"
+        assert error.message =~ ":create"
+        assert store.trial_points(instance, "t1", nil) == {:ok, []}
+      end
+
       test "policies hide trials, which then are unknown" do
         Guarded.create_in!("acme", trial_id: "hidden")
         instance = guarded([])
