@@ -6,6 +6,6 @@ end
 
 if Code.ensure_loaded?(MLflow.Store.Ash) and Code.ensure_loaded?(AshPostgres) do
   defmodule MLflow.Integration.AshStoreTest do
-    use MLflow.HostStoreCase, world: MLflow.AshHost.Postgres, tags: [:ash, :postgres]
+    use MLflow.HostStoreCase, world: MLflow.AshHost.Postgres.World, tags: [:ash, :postgres]
   end
 end

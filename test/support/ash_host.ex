@@ -13,7 +13,7 @@ if Code.ensure_loaded?(Ash.Resource) do
       namespace = __CALLER__.module
       name = &Module.concat(namespace, &1)
       {statuses, opts} = Keyword.pop(opts, :statuses, @statuses)
-      {change, opts} = Keyword.pop(opts, :change)
+      {watched?, opts} = Keyword.pop(opts, :watched?)
       base = [domain: namespace] ++ opts
       host = [domain: namespace, data_layer: data_layer(opts)]
 
@@ -152,10 +152,10 @@ if Code.ensure_loaded?(Ash.Resource) do
                     trial: name.(ModelTrial),
                     model_run: name.(ModelRun),
                     point: name.(Point)
-                  ]
+                  ] ++ if(watched?, do: [authorizers: [Ash.Policy.Authorizer]], else: [])
               )
 
-          unquote(if change, do: quote(do: changes(do: change(unquote(change), on: [:update]))))
+          unquote(if watched?, do: MLflow.AshHost.watch())
         end
 
         defmodule Point do
@@ -170,64 +170,86 @@ if Code.ensure_loaded?(Ash.Resource) do
           use MLflow.Ash.Conflict, unquote(base ++ [attempt: name.(SyncAttempt)])
         end
 
-        @doc "The options of `MLflow.Store.Ash` for this host."
-        def store(more \\ []) do
-          [
-            experiment: unquote(name.(Experiment)),
-            run: unquote(name.(Run)),
-            point: unquote(name.(Point)),
-            attempt: unquote(name.(SyncAttempt)),
-            conflict: unquote(name.(Conflict)),
-            trial:
-              {unquote(name.(ModelTrial)),
-               update: :mlflow_pull, link: :link_mlflow_run, create: :create},
-            model_run: {unquote(name.(ModelRun)), create: :create, update: :update}
-          ]
-          |> Keyword.merge(more)
+        defmodule World do
+          @moduledoc "What `MLflow.StoreContract` needs of this host."
+
+          @doc "The options of `MLflow.Store.Ash` for this host."
+          def store(more \\ []) do
+            [
+              experiment: unquote(name.(Experiment)),
+              run: unquote(name.(Run)),
+              point: unquote(name.(Point)),
+              attempt: unquote(name.(SyncAttempt)),
+              conflict: unquote(name.(Conflict)),
+              trial:
+                {unquote(name.(ModelTrial)),
+                 update: :mlflow_pull, link: :link_mlflow_run, create: :create},
+              model_run: {unquote(name.(ModelRun)), create: :create, update: :update}
+            ]
+            |> Keyword.merge(more)
+          end
+
+          @doc "Forgets every row."
+          def clean!,
+            do:
+              unquote(
+                if opts[:repo],
+                  do: quote(do: MLflow.Postgres.clean!()),
+                  else: quote(do: MLflow.AshHost.clean!(unquote(namespace)))
+              )
+
+          @doc "The options of an instance on this host's resources, all of which are emptied."
+          def options(more \\ []) do
+            clean!()
+            [store: {MLflow.Store.Ash, store(more)}, queue: MLflow.NoQueue]
+          end
+
+          def create!(_name, attrs),
+            do:
+              Ash.create!(
+                unquote(name.(ModelTrial)),
+                Map.new(attrs, & &1) |> Map.put_new(:status, :running)
+              )
+
+          def update!(name, trial_id, attrs),
+            do: name |> get!(trial_id) |> Ash.update!(Map.new(attrs))
+
+          def get!(_name, trial_id) do
+            require Ash.Query
+
+            unquote(name.(ModelTrial))
+            |> Ash.Query.filter(^[trial_id: trial_id])
+            |> Ash.read!(page: [limit: 1])
+            |> Map.fetch!(:results)
+            |> hd()
+          end
+
+          @doc "All that was written so far was written a while ago."
+          def age!(_name) do
+            earlier = ~U[2024-01-01 00:00:00.123456Z]
+            aged = %{inserted_at: earlier, updated_at: earlier}
+            Ash.bulk_update!(unquote(name.(ModelTrial)), :age, aged, strategy: [:atomic, :stream])
+          end
+        end
+      end
+    end
+
+    @doc "What a host may add to its runs: a change in each update, and a policy."
+    def watch do
+      quote do
+        changes do
+          change(MLflow.AshHost.Watched, on: [:update])
         end
 
-        @doc "Forgets every row."
-        def clean!,
-          do:
-            unquote(
-              if opts[:repo],
-                do: quote(do: MLflow.Postgres.clean!()),
-                else: quote(do: MLflow.AshHost.clean!(__MODULE__))
-            )
+        policies do
+          policy action_type(:create) do
+            forbid_if(actor_attribute_equals(:role, :viewer))
+            authorize_if(always())
+          end
 
-        # What `MLflow.StoreContract` needs of a host.
-
-        @doc "The options of an instance on this host's resources, all of which are emptied."
-        def options(more \\ []) do
-          clean!()
-          [store: {MLflow.Store.Ash, store(more)}, queue: MLflow.NoQueue]
-        end
-
-        def create!(_name, attrs),
-          do:
-            Ash.create!(
-              unquote(name.(ModelTrial)),
-              Map.new(attrs, & &1) |> Map.put_new(:status, :running)
-            )
-
-        def update!(name, trial_id, attrs),
-          do: name |> get!(trial_id) |> Ash.update!(Map.new(attrs))
-
-        def get!(_name, trial_id) do
-          require Ash.Query
-
-          unquote(name.(ModelTrial))
-          |> Ash.Query.filter(^[trial_id: trial_id])
-          |> Ash.read!(page: [limit: 1])
-          |> Map.fetch!(:results)
-          |> hd()
-        end
-
-        @doc "All that was written so far was written a while ago."
-        def age!(_name) do
-          earlier = ~U[2024-01-01 00:00:00.123456Z]
-          aged = %{inserted_at: earlier, updated_at: earlier}
-          Ash.bulk_update!(unquote(name.(ModelTrial)), :age, aged, strategy: [:atomic, :stream])
+          policy action_type([:read, :update, :destroy]) do
+            authorize_if(always())
+          end
         end
       end
     end
@@ -487,8 +509,8 @@ if Code.ensure_loaded?(Ash.Resource) do
 
   if Code.ensure_loaded?(AshPostgres.DataLayer) do
     defmodule MLflow.AshHost.WatchedPostgres do
-      @moduledoc "The host on PostgreSQL, with a change of its own in each update of a run."
-      use MLflow.AshHost, repo: MLflow.TestRepo, change: MLflow.AshHost.Watched
+      @moduledoc "The host on PostgreSQL, with a change and a policy of its own for runs."
+      use MLflow.AshHost, repo: MLflow.TestRepo, watched?: true
     end
 
     defmodule MLflow.AshHost.Postgres do

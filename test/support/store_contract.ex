@@ -564,6 +564,7 @@ defmodule MLflow.StoreContract do
 
           {:ok, 1} = store.append_points(instance, "t1", [{"a", 1.0, 1, 1}])
           assert store.due_trials(instance, 10) == {:ok, [trial.id]}
+          @world.age!(name)
           {:ok, side} = store.load_for_sync(instance, "t1")
           linked!(context, trial, %{synced_at: side.trial.version, points_seq: side.points_seq})
           assert store.due_trials(instance, 10) == {:ok, []}

@@ -99,6 +99,26 @@ if Code.ensure_loaded?(Ash.Resource) do
       end
     end
 
+    @doc "The actions of a resource that nobody but the store writes."
+    def actions_of_the_store(written) do
+      quote do
+        actions do
+          defaults([:read, :destroy])
+
+          create :create do
+            primary?(true)
+            accept(unquote(written))
+          end
+
+          update :sync do
+            primary?(true)
+            require_atomic?(false)
+            accept(unquote(written))
+          end
+        end
+      end
+    end
+
     @doc "The table, where the resource has a repo."
     def postgres(%{repo: nil}, _body), do: nil
 

@@ -71,20 +71,7 @@ if Code.ensure_loaded?(Ash.Resource) do
           )
         end
 
-        actions do
-          defaults([:read, :destroy])
-
-          create :create do
-            primary?(true)
-            accept(unquote(@written))
-          end
-
-          update :sync do
-            primary?(true)
-            require_atomic?(false)
-            accept(unquote(@written))
-          end
-        end
+        unquote(Declaration.actions_of_the_store(@written))
 
         unquote(Declaration.postgres(mine, postgres(mine)))
       end

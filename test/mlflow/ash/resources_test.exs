@@ -15,7 +15,7 @@ if Code.ensure_loaded?(Ash) do
         if host == MLflow.AshHost.Postgres, do: @describetag(:postgres)
 
         setup do
-          @host.clean!()
+          Module.concat(@host, World).clean!()
 
           %{
             experiment: Module.concat(@host, Experiment),

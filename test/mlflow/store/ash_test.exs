@@ -21,7 +21,7 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
     }
 
     defp start_store(host, opts \\ []),
-      do: opts |> host.options() |> start_instance() |> instance!()
+      do: opts |> Module.concat(host, World).options() |> start_instance() |> instance!()
 
     defp refused(options) do
       {:error, {error, _child}} =
@@ -38,18 +38,21 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
       test "that are missing or mistaken are said with what to do" do
         for {options, message} <- [
               {[], ~r/needs experiment:, a resource with `use MLflow.Ash.Experiment/},
-              {Ets.store(exeriment: Ets.Run), ~r/unknown option :exeriment .* :experiment\?/},
-              {Ets.store(run: String), ~r/run: is a resource .* and String is no Ash resource/},
-              {Ets.store(run: Ets.Experiment), ~r/Experiment has no attribute :mlflow_run_id/},
-              {Ets.store(trial: Ets.ModelRun),
+              {Ets.World.store(exeriment: Ets.Run),
+               ~r/unknown option :exeriment .* :experiment\?/},
+              {Ets.World.store(run: String),
+               ~r/run: is a resource .* and String is no Ash resource/},
+              {Ets.World.store(run: Ets.Experiment),
+               ~r/Experiment has no attribute :mlflow_run_id/},
+              {Ets.World.store(trial: Ets.ModelRun),
                ~r/no relationship :mlflow_run: add `use MLflow.Ash.Trial/},
-              {Ets.store(trial: {Ets.ModelTrial, update: :mlflow_pul}),
+              {Ets.World.store(trial: {Ets.ModelTrial, update: :mlflow_pul}),
                ~r/no action :mlflow_pul.* did you mean :mlflow_pull\?/},
-              {Ets.store(trial: {Ets.ModelTrial, update: :create}),
+              {Ets.World.store(trial: {Ets.ModelTrial, update: :create}),
                ~r/is a create action, not one to update/},
-              {Ets.store(trial: {Ets.ModelTrial, updat: :mlflow_pull}),
+              {Ets.World.store(trial: {Ets.ModelTrial, updat: :mlflow_pull}),
                ~r/unknown option :updat .*:update\?/},
-              {Ets.store(authorize?: :maybe), ~r/authorize\?: is true or false/},
+              {Ets.World.store(authorize?: :maybe), ~r/authorize\?: is true or false/},
               {Guarded.store(actor: %{role: :sync}), ~r/is multitenant: give the store a tenant:/}
             ] do
           error = refused(options)
@@ -62,7 +65,7 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
     describe "a host whose trials only ever end" do
       setup do
         instance = start_store(Thunderline)
-        Thunderline.create!(nil, trial_id: "t1", status: :succeeded)
+        Thunderline.World.create!(nil, trial_id: "t1", status: :succeeded)
         store = instance.config.store
         {:ok, trial} = store.fetch_trial(instance, "t1")
         %{instance: instance, store: store, trial: trial}
@@ -72,15 +75,17 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
         %{instance: instance, store: store, trial: trial} = context
         pull = %{@nothing | status: :running, params: %{"lr" => "0.1"}}
         assert {:ok, {0, _}} = store.update_trial(instance, trial, pull)
-        assert %{status: :succeeded, parameters: %{"lr" => "0.1"}} = Thunderline.get!(nil, "t1")
+
+        assert %{status: :succeeded, parameters: %{"lr" => "0.1"}} =
+                 Thunderline.World.get!(nil, "t1")
 
         {:ok, trial} = store.fetch_trial(instance, "t1")
         assert {:ok, _} = store.update_trial(instance, trial, %{@nothing | status: :failed})
-        assert Thunderline.get!(nil, "t1").status == :failed
+        assert Thunderline.World.get!(nil, "t1").status == :failed
       end
 
       test "is due once", %{instance: instance, store: store, trial: trial} do
-        Thunderline.age!(nil)
+        Thunderline.World.age!(nil)
         {:ok, trial} = store.fetch_trial(instance, trial.id)
         assert store.due_trials(instance, 5) == {:ok, [trial.id]}
 
@@ -136,9 +141,9 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
           store.record_trial(instance, %{trial_id: "t9", status: :running})
         )
 
-        %{id: id} = Ets.create!(nil, trial_id: "t9")
+        %{id: id} = Ets.World.create!(nil, trial_id: "t9")
         assert {:ok, ^id} = store.record_trial(instance, %{trial_id: "t9", status: :failed})
-        assert Ets.get!(nil, "t9").status == :running
+        assert Ets.World.get!(nil, "t9").status == :running
         assert {:ok, "search"} = store.record_model_run(instance, %{run_id: "search"})
       end
     end
@@ -146,7 +151,7 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
     describe "more rows than a page of the host's action" do
       test "are all read" do
         instance = start_store(Ets)
-        for n <- 1..10, do: Ets.create!(nil, trial_id: "t#{n}")
+        for n <- 1..10, do: Ets.World.create!(nil, trial_id: "t#{n}")
         store = instance.config.store
         assert {:ok, trials} = store.trials_without_run(instance, [nil])
         assert length(trials) == 10
@@ -212,6 +217,18 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
         assert {:ok, _} = store.put_run(instance, attrs)
       end
 
+      @tag :postgres
+      test "policies forbid in the midst of a transaction, and nothing is left of it" do
+        host = MLflow.AshHost.WatchedPostgres
+        instance = start_store(host, actor: %{role: :viewer})
+        Module.concat(host, World).create!(nil, trial_id: "t1")
+        store = instance.config.store
+        error = assert_error(:forbidden, store.append_points(instance, "t1", [{"a", 1.0, 1, 1}]))
+        assert error.message =~ "MLflow.AshHost.WatchedPostgres.Run"
+        assert error.message =~ ":create"
+        assert store.trial_points(instance, "t1", nil) == {:ok, []}
+      end
+
       test "policies hide trials, which then are unknown" do
         Guarded.create_in!("acme", trial_id: "hidden")
         instance = guarded([])
@@ -250,7 +267,7 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
       @tag :postgres
       test "leaves a claim one's alone" do
         instance = start_store(MLflow.AshHost.WatchedPostgres)
-        MLflow.AshHost.WatchedPostgres.create!(nil, trial_id: "t1")
+        MLflow.AshHost.WatchedPostgres.World.create!(nil, trial_id: "t1")
         store = instance.config.store
         {:ok, trial} = store.fetch_trial(instance, "t1")
 
@@ -274,7 +291,7 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
       @tag :postgres
       test "loses no point of many writers" do
         instance = start_store(MLflow.AshHost.WatchedPostgres)
-        MLflow.AshHost.WatchedPostgres.create!(nil, trial_id: "t1")
+        MLflow.AshHost.WatchedPostgres.World.create!(nil, trial_id: "t1")
         store = instance.config.store
 
         1..6
@@ -342,7 +359,8 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
 
         test "over #{inspect(host)} goes both ways", %{host: host} do
           {server, tracking} = start_tracking()
-          options = host.options() ++ [tracking_uri: ScriptedServer.uri(server)]
+          world = Module.concat(host, World)
+          options = world.options() ++ [tracking_uri: ScriptedServer.uri(server)]
           name = start_instance(options)
 
           attrs = [
@@ -352,11 +370,11 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
             metrics: %{"loss" => 0.5}
           ]
 
-          %{id: id} = host.create!(name, attrs)
+          %{id: id} = world.create!(name, attrs)
 
           assert {:ok, _} = MLflow.Sync.trial_to_mlflow("t1", name: name)
           assert [run] = Tracking.runs(tracking)
-          assert host.get!(name, "t1").mlflow_run_id == run["run_id"]
+          assert world.get!(name, "t1").mlflow_run_id == run["run_id"]
           record = Module.concat(host, Run).by_trial_id!(id, load: :points)
           assert record.mlflow_run_id == run["run_id"]
           assert [%{key: "loss", value: 0.5, remote: false}] = record.points
@@ -368,7 +386,7 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
           # The run fails elsewhere, and the trial hears of it.
           Tracking.change_run(tracking, run["run_id"], &Map.put(&1, "status", "FAILED"))
           assert {:ok, _} = MLflow.Sync.mlflow_to_trial(run["run_id"], name: name)
-          assert host.get!(name, "t1").status == :failed
+          assert world.get!(name, "t1").status == :failed
 
           {:ok, attempts} = MLflow.history(trial: "t1", name: name)
           assert length(attempts) == 3

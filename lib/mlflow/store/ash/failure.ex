@@ -4,6 +4,7 @@ if Code.ensure_loaded?(Ash) do
     # What Ash, a data layer or a database says went wrong, as the one error of this library.
 
     alias Ash.Error.Changes.{InvalidAttribute, InvalidChanges, StaleRecord}
+    alias Ash.Error.Forbidden.Policy
     alias Ash.Error.Invalid.{NoMatchingBulkStrategy, TenantRequired}
     alias MLflow.Error
 
@@ -42,7 +43,14 @@ if Code.ensure_loaded?(Ash) do
     defp causes(%{errors: errors}) when is_list(errors), do: Enum.flat_map(errors, &causes/1)
     defp causes(error), do: [error]
 
-    defp explain(%Ash.Error.Forbidden{}, _causes, resource, action) do
+    # A transaction answers what went wrong in the midst of it, which says itself where that was.
+    defp explain(%Ash.Error.Forbidden{}, causes, resource, action) do
+      {resource, action} =
+        Enum.find_value(causes, {resource, action}, fn
+          %Policy{resource: resource, action: %{name: action}} -> {resource, action}
+          _other -> nil
+        end)
+
       message =
         "the policies of #{inspect(resource)} do not let this actor use the action #{inspect(action)}: " <>
           "allow it, or give the store another actor:"

@@ -262,7 +262,7 @@ defmodule MLflow.Store.Host.Trials do
     moved? = Version.written_at(record) != Version.written_at(written)
 
     if moved? and Version.as_read?(record, DateTime.to_unix(synced_at, :millisecond)),
-      do: %{synced_at: written |> Version.of() |> Columns.time()},
+      do: %{synced_at: Version.own(written)},
       else: %{}
   end
 

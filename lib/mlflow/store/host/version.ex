@@ -21,6 +21,16 @@ defmodule MLflow.Store.Host.Version do
     end
   end
 
+  @doc """
+  When we wrote a record ourselves, which we hold until then: nobody else has written it in the same
+  instant, if its times tell instants apart.
+  """
+  @spec own(struct) :: DateTime.t() | nil
+  def own(record) do
+    us = written_at(record)
+    if us, do: DateTime.from_unix!(if(rem(us, 1_000) == 0, do: us - 1, else: us), :microsecond)
+  end
+
   @doc "Whether a record is still as it was when this version of it was told."
   @spec as_read?(struct, integer | nil) :: boolean
   def as_read?(record, version) do
