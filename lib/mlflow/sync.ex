@@ -23,7 +23,7 @@ defmodule MLflow.Sync do
   one 2, an unchanged one none.
   """
 
-  alias MLflow.{Config, Error, Experiments, Instance, Telemetry}
+  alias MLflow.{Config, Error, Experiments, Instance, Metric, Telemetry}
   alias MLflow.Sync.{Exchange, Mirror, Plan, Recorder, Report, WholeExperiment}
 
   @type report :: map
@@ -49,11 +49,13 @@ defmodule MLflow.Sync do
     about = about(:sync_mlflow_to_trial, mlflow_run_id, :pull, mlflow_run_id: mlflow_run_id)
 
     span(about, opts, fn instance ->
+      read_at = Metric.now()
+
       with {:ok, run} <- Instance.request(instance, {:get_run, mlflow_run_id}),
            tagged = run.tags[Config.trial_tag(instance.config)],
            {:ok, [{record, trial, _unsynced?}]} <-
              instance.config.store.local_sides(instance, [{run.run_id, tagged}]),
-           {:ok, report} <- pull(instance, run, record, trial) do
+           {:ok, report} <- pull(instance, {run, read_at}, record, trial) do
         {:ok, Report.add_requests(report, 1)}
       end
     end)
@@ -118,10 +120,13 @@ defmodule MLflow.Sync do
   end
 
   # Whoever asks for a run by its id wants all of it, late points included.
-  defp pull(instance, run, record, nil), do: Mirror.put_with_history(instance, run, record)
+  defp pull(instance, {run, _read_at}, record, nil),
+    do: Mirror.put_with_history(instance, run, record)
 
-  defp pull(instance, run, _record, trial),
-    do: Exchange.trial(instance, trial.id, :pull, run: run, history: :all)
+  defp pull(instance, {run, read_at}, _record, trial) do
+    opts = [run: run, read_at: read_at, history: :all]
+    Exchange.trial(instance, trial.id, :pull, opts)
+  end
 
   defp about(action, target, direction, ids \\ []),
     do: Map.new([action: action, target: to_string(target), direction: direction] ++ ids)

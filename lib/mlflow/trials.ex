@@ -82,7 +82,6 @@ defmodule MLflow.Trials do
   def log_metrics(id, metrics, opts \\ []) do
     with {:ok, %{config: %{store: store}} = instance} <- Instance.fetch(opts),
          {:ok, points} <- Metric.points(metrics, opts),
-         {:ok, _trial} <- store.fetch_trial(instance, id),
          {:ok, _recorded} <- store.append_points(instance, id, points) do
       :ok
     end

@@ -38,9 +38,11 @@ defmodule MLflow.Store.Host do
     quote do
       @impl true
       def unquote(name)(instance, unquote_splicing(arguments)) do
-        instance
-        |> MLflow.Store.Host.Database.new(unquote(tables))
-        |> MLflow.Store.Host.unquote(name)(unquote_splicing(arguments))
+        db = MLflow.Store.Host.Database.new(instance, unquote(tables))
+
+        MLflow.Store.Host.Database.apart(db, fn ->
+          MLflow.Store.Host.unquote(name)(db, unquote_splicing(arguments))
+        end)
       end
     end
   end

@@ -62,7 +62,16 @@ defmodule MLflow.Store.Tables do
 
   @callback delete_all(handle, table, filter) :: result(non_neg_integer)
 
-  @doc "Runs the function in a transaction, or in the one that is open already; an error rolls back."
+  @doc """
+  Runs a whole call of the store. Where the caller is in a transaction of its own, an error leaves that as
+  it was before.
+  """
+  @callback apart(handle, (() -> answer)) :: answer | {:error, Error.t()} when answer: term
+
+  @doc """
+  Runs the function in a transaction that an error rolls back; or in the one that is open already, of
+  which that is up to whoever opened it.
+  """
   @callback transaction(handle, (() -> result(value))) :: result(value) when value: var
 
   @doc """

@@ -7,8 +7,8 @@ defmodule MLflow.Sync.Exchange do
   alias MLflow.Sync.{Order, Report, Settlement, Target}
 
   @doc """
-  Options: `run:`, the run as it was just read, and its `digest:`; `experiment_id:`, where a missing
-  run is created; `history:`, whose series are pulled.
+  Options: `run:`, the run as it was just read, its `digest:`, and `read_at:` when (ms) that was asked
+  for; `experiment_id:`, where a missing run is created; `history:`, whose series are pulled.
   """
   @spec trial(Instance.t(), String.t(), Order.direction(), keyword) ::
           {:ok, Report.t()} | {:error, Error.t()}
@@ -21,6 +21,8 @@ defmodule MLflow.Sync.Exchange do
   @spec side(Instance.t(), Store.side(), Order.direction(), keyword) ::
           {:ok, Report.t()} | {:error, Error.t()}
   def side(instance, side, direction, opts) do
+    opts = if outdated?(side.record, opts[:read_at]), do: unread(opts), else: opts
+
     with {:ok, place} <- Target.claim(instance, side.trial, side.record, opts),
          {:ok, report} <- carry_out(instance, side, place, direction, opts) do
       settle(instance, side, place, report, direction, opts)
@@ -28,6 +30,13 @@ defmodule MLflow.Sync.Exchange do
       {:error, error} -> Settlement.failed(instance, side.trial, error)
     end
   end
+
+  # Another sync was there since the run was read: beside what both sides agreed on by then, what was read
+  # would look like a change on the server.
+  defp outdated?(%RunRecord{updated_at: %DateTime{} = at}, read_at) when read_at != nil,
+    do: DateTime.to_unix(at, :millisecond) >= read_at
+
+  defp outdated?(_record, _read_at), do: false
 
   @doc """
   The run of a logger, found again by its claim or our tag, or else created: the normal way of a
@@ -101,7 +110,7 @@ defmodule MLflow.Sync.Exchange do
          do: {:ok, Report.add(summary, later)}
   end
 
-  defp unread(opts), do: Keyword.drop(opts, [:run, :digest])
+  defp unread(opts), do: Keyword.drop(opts, [:run, :digest, :read_at])
 
   defp more?(side, direction), do: side.more? and direction != :pull
 end

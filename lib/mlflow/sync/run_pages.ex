@@ -3,18 +3,20 @@ defmodule MLflow.Sync.RunPages do
   # An experiment's runs, page by page. A page stays in native memory; of each run only its id, the
   # value of our tag and its digest come up, which is enough to pass over those that are in step.
 
-  alias MLflow.{Config, Error, Instance, Native, Run, RunRecord, Trial}
+  alias MLflow.{Config, Error, Instance, Metric, Native, Run, RunRecord, Trial}
 
   @page 1_000
 
   @type page :: %{
           runs: reference,
-          seen: [{run_id :: String.t(), trial :: String.t() | nil, digest :: integer}]
+          seen: [{run_id :: String.t(), trial :: String.t() | nil, digest :: integer}],
+          read_at: integer
         }
 
   @type differing :: %{
           run: Run.t(),
           digest: integer,
+          read_at: integer,
           record: RunRecord.t() | nil,
           trial: Trial.t() | nil,
           unsynced?: boolean
@@ -31,11 +33,12 @@ defmodule MLflow.Sync.RunPages do
     do: next(instance, experiment_id, nil, MapSet.new(), acc, fun)
 
   defp next(instance, experiment_id, token, known, acc, fun) do
+    read_at = Metric.now()
     request = {:survey_runs, [experiment_id], search(token), Config.trial_tag(instance.config)}
 
     with {:ok, {runs, seen, next}} <- Instance.request(instance, request),
          new = Enum.reject(seen, fn {run_id, _, _} -> MapSet.member?(known, run_id) end),
-         {:ok, acc} <- fun.(%{runs: runs, seen: new}, acc) do
+         {:ok, acc} <- fun.(%{runs: runs, seen: new, read_at: read_at}, acc) do
       cond do
         next == nil -> {:ok, acc}
         new == [] -> {:error, endless_paging()}
@@ -63,14 +66,14 @@ defmodule MLflow.Sync.RunPages do
 
   @doc "The page's runs that the store does not know to be in step, each with its local side."
   @spec differing(Instance.t(), page) :: {:ok, [differing]} | {:error, Error.t()}
-  def differing(instance, %{runs: runs, seen: seen}) do
+  def differing(instance, %{runs: runs, seen: seen, read_at: read_at}) do
     store = instance.config.store
 
     with {:ok, in_step} <- store.in_step(instance, seen),
          in_step = MapSet.new(in_step),
          rest = Enum.reject(seen, fn {run_id, _, _} -> MapSet.member?(in_step, run_id) end),
          {:ok, sides} <- store.local_sides(instance, for({id, tag, _} <- rest, do: {id, tag})) do
-      {:ok, differing(runs, rest, sides)}
+      {:ok, runs |> differing(rest, sides) |> Enum.map(&Map.put(&1, :read_at, read_at))}
     end
   end
 

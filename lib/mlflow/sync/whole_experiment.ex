@@ -3,7 +3,7 @@ defmodule MLflow.Sync.WholeExperiment do
   # An experiment compared as a whole: its runs come in pages of `runs/search`, never one by one,
   # and only what differs is looked at, or costs a request more.
 
-  alias MLflow.{Error, Experiment, Experiments, Instance, Run, RunRecord}
+  alias MLflow.{Error, Experiment, Experiments, Instance, Metric, Run, RunRecord}
   alias MLflow.Sync.{Exchange, Mirror, Report, RunPages, Tally}
 
   @spec sync(Instance.t(), String.t() | integer) :: {:ok, Report.t()} | {:error, Error.t()}
@@ -43,7 +43,7 @@ defmodule MLflow.Sync.WholeExperiment do
   end
 
   defp exchange_one(instance, differing) do
-    opts = [run: differing.run, digest: differing.digest]
+    opts = [run: differing.run, digest: differing.digest, read_at: differing.read_at]
 
     result =
       if differing.unsynced?,
@@ -68,11 +68,13 @@ defmodule MLflow.Sync.WholeExperiment do
   end
 
   defp ask_for(instance, run_id) do
+    read_at = Metric.now()
+
     result =
       with {:ok, %Run{} = run} <- Instance.request(instance, {:get_run, run_id}),
            {:ok, [{record, trial, _}]} <-
              instance.config.store.local_sides(instance, [{run_id, nil}]),
-           {:ok, report} <- bring_in_step(instance, run, record, trial) do
+           {:ok, report} <- bring_in_step(instance, {run, read_at}, record, trial) do
         {:ok, Report.add_requests(report, 1)}
       else
         {:error, %Error{kind: :not_found}} -> {:error, gone(run_id)}
@@ -82,11 +84,11 @@ defmodule MLflow.Sync.WholeExperiment do
     {run_id, result}
   end
 
-  defp bring_in_step(instance, run, record, trial) do
+  defp bring_in_step(instance, {run, read_at}, record, trial) do
     if trial == nil or run.lifecycle_stage == :deleted do
       with {:ok, [report]} <- Mirror.put_all(instance, [{run, record, nil}]), do: {:ok, report}
     else
-      Exchange.trial(instance, trial.id, :both, run: run)
+      Exchange.trial(instance, trial.id, :both, run: run, read_at: read_at)
     end
   end
 

@@ -13,7 +13,7 @@ defmodule MLflow.Trackable.Record do
 
     %Trial{
       id: to_string(id),
-      name: get(record, fields.name) || "trial_#{get(record, fields.trial_id) || id}",
+      name: text(get(record, fields.name)) || "trial_#{get(record, fields.trial_id) || id}",
       status: status,
       start_time: start_time,
       end_time: end_time,
@@ -44,7 +44,7 @@ defmodule MLflow.Trackable.Record do
 
     ours =
       for {key, value} <- [
-            {Config.trial_tag(config), get(record, fields.trial_id) || trial.id},
+            {Config.trial_tag(config), text(get(record, fields.trial_id)) || trial.id},
             {Config.model_run_tag(config), trial.model_run_id},
             {"spectral_norm", if(flag != nil, do: Value.text(flag))}
           ],
@@ -63,10 +63,16 @@ defmodule MLflow.Trackable.Record do
           {path, leaf} <- leaves(name, value),
           leaf != nil,
           into: %{},
-          do: {path, Value.text(leaf)}
+          do: {path, spoken(leaf)}
     end
 
     Map.merge(of.(singles), of.(maps))
+  end
+
+  # A column of bytes may hold what is no text.
+  defp spoken(leaf) do
+    text = Value.text(leaf)
+    if String.valid?(text), do: text, else: inspect(text)
   end
 
   defp map_value?({_name, value}), do: is_map(value) and not is_struct(value)
@@ -83,7 +89,7 @@ defmodule MLflow.Trackable.Record do
   defp times(record, fields, ended?) do
     started = ms(record, fields.started_at)
     completed = ms(record, fields.completed_at)
-    duration = get(record, fields.duration_ms)
+    duration = duration(record, fields)
     made = ms(record, fields.inserted_at)
 
     cond do
@@ -92,6 +98,13 @@ defmodule MLflow.Trackable.Record do
       started -> {started, duration && started + duration}
       tells_times?(record, fields) -> {made, nil}
       true -> {made && made - (duration || 0), made}
+    end
+  end
+
+  defp duration(record, fields) do
+    case record |> get(fields.duration_ms) |> Value.number() do
+      {:ok, ms} when is_number(ms) -> round(ms)
+      _ -> nil
     end
   end
 

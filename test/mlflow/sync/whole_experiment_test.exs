@@ -48,6 +48,37 @@ defmodule MLflow.Sync.WholeExperimentTest do
     assert ScriptedServer.operations(server) == ["experiments/get", "runs/search"]
   end
 
+  test "a run that another sync was at since its page was read is read again" do
+    {:ok, hook} = Agent.start_link(fn -> nil end)
+
+    search = fn request ->
+      case Agent.get_and_update(hook, &{&1, nil}) do
+        nil -> :pass
+        act -> act.(request)
+      end
+    end
+
+    {server, tracking} = start_tracking(%{"runs/search" => search})
+    experiment = Tracking.add_experiment(tracking, "trials")
+    name = start_instance(tracking_uri: ScriptedServer.uri(server), experiment_id: experiment)
+    trials!(name, [1], %{status: :running})
+    {:ok, _} = Sync.experiment(experiment, name: name)
+
+    # The page that comes is of the moment before.
+    Agent.update(hook, fn _ ->
+      fn request ->
+        page = Tracking.act(tracking, request)
+        {:ok, _} = Trials.update("t1", %{status: :succeeded, metrics: %{a: 2}}, name: name)
+        {:ok, _} = Sync.trial_to_mlflow("t1", name: name)
+        page
+      end
+    end)
+
+    assert {:ok, %{"pulled" => 0, "pushed" => 0}} = Sync.experiment(experiment, name: name)
+    assert {:ok, %{status: :succeeded, metrics: %{"a" => 2}}} = Trials.get("t1", name: name)
+    assert [%{"status" => "FINISHED"}] = Tracking.runs(tracking)
+  end
+
   test "pages are of a thousand, and one request more for each", context do
     %{server: server, tracking: tracking, experiment: experiment, name: name} = context
     for _ <- 1..2_500, do: Tracking.add_run(tracking, experiment)

@@ -8,8 +8,15 @@ if Code.ensure_loaded?(Ash) do
     alias Ash.Error.Invalid.{NoMatchingBulkStrategy, TenantRequired}
     alias MLflow.Error
 
-    # SQLSTATEs of text that the database cannot hold: another try brings nothing.
-    @unspeakable [:untranslatable_character, :character_not_in_repertoire]
+    # What the database cannot hold, by its own names for text and by the driver's for numbers: another try
+    # brings nothing.
+    @unspeakable [
+      :untranslatable_character,
+      :character_not_in_repertoire,
+      DBConnection.EncodeError
+    ]
+
+    @with_errors [Ash.Changeset, Ash.Query, Ash.ActionInput]
 
     @doc "Runs what calls Ash; what it raises is an error, too."
     def guard(resource, action, fun) do
@@ -19,10 +26,17 @@ if Code.ensure_loaded?(Ash) do
       end
     rescue
       exception -> {:error, from(exception, resource, action)}
+    catch
+      # By this Ash leaves the transaction that an action failed in, which may be the host's: what becomes
+      # of that is not Ash's to say.
+      {DBConnection, _transaction, reason} -> {:error, from(reason, resource, action)}
     end
 
     @spec from(term, module, atom) :: Error.t()
     def from(%Error{} = error, _resource, _action), do: error
+
+    def from(%module{errors: errors}, resource, action) when module in @with_errors,
+      do: from(errors, resource, action)
 
     def from(error, resource, action) do
       error = Ash.Error.to_error_class(error)
@@ -92,13 +106,16 @@ if Code.ensure_loaded?(Ash) do
     defp taken?(_error), do: false
 
     defp unspeakable?(%{postgres: %{code: code}}), do: code in @unspeakable
+    defp unspeakable?(%module{}) when module in @unspeakable, do: true
     defp unspeakable?(%{error: error}) when is_exception(error), do: unspeakable?(error)
 
     # Unknown errors come with their cause written out.
     defp unspeakable?(%{error: text}) when is_binary(text),
-      do: Enum.any?(@unspeakable, &String.contains?(text, Atom.to_string(&1)))
+      do: Enum.any?(@unspeakable, &String.contains?(text, name(&1)))
 
     defp unspeakable?(_error), do: false
+
+    defp name(atom), do: atom |> Atom.to_string() |> String.replace_prefix("Elixir.", "")
 
     # Values are the host's and may be anything: long, or not for logs.
     defp short(%InvalidAttribute{} = error),

@@ -9,6 +9,8 @@ if Code.ensure_loaded?(Ash) do
 
     @page 250
 
+    @locks ["FOR NO KEY UPDATE", :for_update]
+
     @predicates %{
       gt: :greater_than,
       gte: :greater_than_or_equal,
@@ -72,10 +74,12 @@ if Code.ensure_loaded?(Ash) do
     defp selected(query, nil), do: query
     defp selected(query, columns), do: Ash.Query.select(query, columns)
 
+    # Rows that refer to this one need not wait, where the database can tell: its key stays.
     defp locked(query, true) do
-      if Ash.DataLayer.data_layer_can?(query.resource, {:lock, :for_update}),
-        do: Ash.Query.lock(query, :for_update),
-        else: query
+      case Enum.find(@locks, &Ash.DataLayer.data_layer_can?(query.resource, {:lock, &1})) do
+        nil -> query
+        lock -> Ash.Query.lock(query, lock)
+      end
     end
 
     defp locked(query, _), do: query

@@ -6,7 +6,8 @@ if Code.ensure_loaded?(Ash) do
     @behaviour MLflow.Store.Tables
 
     alias MLflow.Error
-    alias MLflow.Store.Ash.{Failure, Mutex, Options, Records, Rows, Values, Waiting}
+    alias MLflow.Store.Ash.{Failure, Mutex, Options, Outside, Records, Rows, Values, Waiting}
+    alias MLflow.Store.Host.Savepoint
 
     require Ash.Expr
 
@@ -121,7 +122,9 @@ if Code.ensure_loaded?(Ash) do
 
       one_by_one(handle, resource, fn ->
         guard(resource, :create, fn ->
-          rows |> Ash.bulk_create(resource, :create, opts ++ handle.call) |> outcome()
+          rows
+          |> Ash.bulk_create(resource, :create, opts ++ handle.call)
+          |> outcome()
         end)
       end)
       |> case do
@@ -156,7 +159,8 @@ if Code.ensure_loaded?(Ash) do
     defp change(handle, resource, query, action, bulk) do
       one_by_one(handle, resource, fn ->
         guard(resource, action, fn ->
-          with {:error, errors} = refused <- outcome(bulk.(query, bulk_opts(handle, [:atomic]))) do
+          with {:error, errors} = refused <-
+                 outcome(bulk.(query, bulk_opts(handle, [:atomic]))) do
             if Failure.not_at_once?(errors),
               do: change_held(handle, resource, query, action, bulk),
               else: refused
@@ -188,6 +192,23 @@ if Code.ensure_loaded?(Ash) do
 
     defp outcome(%Ash.BulkResult{status: :success, records: records}), do: {:ok, records || []}
     defp outcome(%Ash.BulkResult{errors: errors}), do: {:error, errors || []}
+
+    @impl true
+    def apart(handle, fun) do
+      resource = handle.tables.runs
+      repo = repo(resource)
+
+      case repo && guard(resource, :transaction, fn -> repo.in_transaction?() end) do
+        true -> Savepoint.run(repo, fn -> Outside.run(fun) end)
+        {:error, _} = error -> error
+        _no -> fun.()
+      end
+    end
+
+    defp repo(resource) do
+      if Ash.DataLayer.data_layer(resource) == AshPostgres.DataLayer,
+        do: apply(AshPostgres.DataLayer.Info, :repo, [resource, :mutate])
+    end
 
     @impl true
     def transaction(handle, fun) do

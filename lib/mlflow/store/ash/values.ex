@@ -5,6 +5,9 @@ if Code.ensure_loaded?(Ash) do
 
     alias Ash.Resource.Info
 
+    # No column holds more.
+    @bigint -9_223_372_036_854_775_808..9_223_372_036_854_775_807
+
     @times [:utc_datetime, :utc_datetime_usec, :naive_datetime]
 
     @doc "A value as the attribute has it; `:error` if it cannot be one."
@@ -13,7 +16,8 @@ if Code.ensure_loaded?(Ash) do
       with %{type: type, constraints: constraints} <- Info.attribute(resource, field),
            true <- speakable?(value),
            {:ok, value} <- Ash.Type.cast_input(type, value, constraints),
-           {:ok, value} <- Ash.Type.apply_constraints(type, value, constraints) do
+           {:ok, value} <- Ash.Type.apply_constraints(type, value, constraints),
+           true <- not is_integer(value) or value in @bigint do
         {:ok, value}
       else
         _ -> :error

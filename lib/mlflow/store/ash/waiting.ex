@@ -93,7 +93,11 @@ if Code.ensure_loaded?(Ash) do
     # Of a trial that does not tell when it was written, nobody knows.
     defp behind(handle, %{updated_at: field}) do
       if Info.attribute(handle.trial, field),
-        do: Ash.Expr.expr(synced_at < parent(^Ash.Expr.ref(field))),
+        do:
+          Ash.Expr.expr(
+            synced_at < parent(^Ash.Expr.ref(field)) or
+              synced_at >= datetime_add(parent(^Ash.Expr.ref(field)), 1, :millisecond)
+          ),
         else: Ash.Expr.expr(is_nil(synced_at) or not is_nil(synced_at))
     end
 
@@ -125,21 +129,21 @@ if Code.ensure_loaded?(Ash) do
     # One that failed for good comes back only when it was written after that.
     defp due?(%{mlflow_run: %{sync_error: %{"retryable" => false} = error}} = trial),
       do:
-        Version.after?(
+        Version.since?(
           trial,
           error["version"] && DateTime.from_unix!(error["version"], :millisecond)
         )
 
     defp due?(%{mlflow_run: run} = trial) do
       run.sync_error != nil or run.mlflow_run_id == nil or run.synced_at == nil or
-        Points.unsent?(run) or unfinished?(trial) or Version.after?(trial, run.synced_at)
+        Points.unsent?(run) or unfinished?(trial) or Version.since?(trial, run.synced_at)
     end
 
     # A status that nobody named is a mistake that its sync will tell.
     defp unfinished?(trial) do
       not Run.terminal?(Trackable.to_trial(trial).status)
     rescue
-      ArgumentError -> true
+      _mistake -> true
     end
 
     defp guard(handle, fun) do

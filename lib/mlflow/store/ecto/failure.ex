@@ -6,6 +6,10 @@ if Code.ensure_loaded?(Ecto.Query) do
 
     alias MLflow.Error
 
+    # What a column cannot hold, it cannot hold the next time either.
+    @unfit [Ecto.CastError, Ecto.ChangeError, Ecto.Query.CastError, DBConnection.EncodeError]
+    @unfit_constraints [:not_null_violation, :check_violation, :exclusion_violation]
+
     @doc "Runs a function on the database."
     @spec guard((() -> answer)) :: answer | {:error, Error.t()} when answer: term
     def guard(fun) do
@@ -28,6 +32,13 @@ if Code.ensure_loaded?(Ecto.Query) do
 
       Error.new(:conflict, "store", message, retryable: true)
     end
+
+    defp from(%Ecto.ConstraintError{type: type} = error, _stacktrace)
+         when type in [:check, :exclusion],
+         do: unfit("the constraint #{error.constraint} refuses it")
+
+    defp from(%module{} = exception, _stacktrace) when module in @unfit,
+      do: unfit(Exception.message(exception))
 
     # A host's own changeset function may raise anything; where it did is worth more than that it did.
     defp from(exception, stacktrace) do
@@ -53,7 +64,17 @@ if Code.ensure_loaded?(Ecto.Query) do
     end
 
     defp from_postgres(:unique_violation, details), do: taken(details[:constraint])
-    defp from_postgres(code, details), do: store("#{details.message} (#{code})")
+
+    defp from_postgres(code, details) do
+      message = "#{details.message} (#{code})"
+
+      # Class 22 are data exceptions.
+      if code in @unfit_constraints or match?(%{pg_code: "22" <> _}, details),
+        do: unfit(message),
+        else: store(message)
+    end
+
+    defp unfit(message), do: Error.new(:invalid, "store", message)
 
     defp taken(constraint) do
       message = "there is such a row already (#{constraint})"

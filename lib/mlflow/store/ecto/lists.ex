@@ -72,7 +72,8 @@ if Code.ensure_loaded?(Ecto.Query) do
       )
     end
 
-    # Columns with a time zone and without are both to be compared with ours, which have none.
+    # As `MLflow.Store.Host.Version` tells it, with room for the rounding of older databases. Columns with a
+    # time zone and without are both to be compared with ours, which have none.
     defp written_after_sync(store) do
       case written_at(store) do
         nil ->
@@ -82,7 +83,7 @@ if Code.ensure_loaded?(Ecto.Query) do
           dynamic(
             [trial: trial, run: run],
             fragment(
-              "extract(epoch from ?) > extract(epoch from ?)",
+              "extract(epoch from ?) - extract(epoch from ?) NOT BETWEEN -0.0009995 AND 0.0000005",
               field(trial, ^field),
               run.synced_at
             )
@@ -99,9 +100,10 @@ if Code.ensure_loaded?(Ecto.Query) do
           dynamic(
             [trial: trial, run: run],
             fragment(
-              "extract(epoch from ?) > coalesce((?->>'version')::numeric / 1000, extract(epoch from ?))",
+              "coalesce(extract(epoch from ?) * 1000 - (?->>'version')::numeric NOT BETWEEN -0.9995 AND 0.0005, extract(epoch from ?) > extract(epoch from ?))",
               field(trial, ^field),
               run.sync_error,
+              field(trial, ^field),
               run.updated_at
             )
           )

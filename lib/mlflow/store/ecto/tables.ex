@@ -8,6 +8,7 @@ if Code.ensure_loaded?(Ecto.Query) do
     import Ecto.Query
 
     alias MLflow.Store.Ecto.{Failure, Lists, Options, Values, Writing}
+    alias MLflow.Store.Host.Savepoint
 
     # PostgreSQL counts the parameters of a statement in 16 bits.
     @parameters 65_535
@@ -85,17 +86,31 @@ if Code.ensure_loaded?(Ecto.Query) do
     end
 
     @impl true
+    def apart(store, fun) do
+      case Failure.guard(fn -> store.repo.in_transaction?() end) do
+        true -> Savepoint.run(store.repo, fun)
+        false -> fun.()
+        error -> error
+      end
+    end
+
+    # An inner transaction of Ecto's that was rolled back would take the outer one with it.
+    @impl true
     def transaction(store, fun) do
       Failure.guard(fn ->
-        store.repo.transaction(fn ->
-          case fun.() do
-            {:ok, value} -> value
-            {:error, error} -> store.repo.rollback(error)
-          end
-        end)
+        if store.repo.in_transaction?(), do: fun.(), else: begin(store, fun)
+      end)
+    end
+
+    defp begin(store, fun) do
+      store.repo.transaction(fn ->
+        case fun.() do
+          {:ok, value} -> value
+          {:error, error} -> store.repo.rollback(error)
+        end
       end)
       |> case do
-        # An outer transaction learns by this that an inner one was rolled back.
+        # As where a host's own changeset had a transaction inside.
         {:error, :rollback} -> {:error, Failure.store("the transaction was rolled back")}
         answer -> answer
       end

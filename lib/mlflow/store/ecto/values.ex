@@ -3,9 +3,16 @@ if Code.ensure_loaded?(Ecto.Query) do
     @moduledoc false
     # Values as the columns of a schema take them.
 
+    # No column holds more. Which it is that holds less, the database knows.
+    @bigint -9_223_372_036_854_775_808..9_223_372_036_854_775_807
+
     @doc "A value of a field, from what we have: keys as texts, statuses as atoms or texts."
     @spec cast(module, atom, term) :: {:ok, term} | :error
-    def cast(schema, field, value), do: value |> cast_to(type(schema, field))
+    def cast(schema, field, value) do
+      with {:ok, integer} when integer not in @bigint and is_integer(integer) <-
+             cast_to(value, type(schema, field)),
+           do: :error
+    end
 
     # On PostgreSQL.
     defp type(schema, field) do
@@ -23,7 +30,7 @@ if Code.ensure_loaded?(Ecto.Query) do
       end
     end
 
-    @doc "The columns of a row; raises `ArgumentError` for a value that its column cannot hold."
+    @doc "The columns of a row; raises `Ecto.CastError` for a value that its column cannot hold."
     @spec dump_row(module, map) :: map
     def dump_row(schema, row) do
       Map.new(row, fn {field, value} ->
@@ -32,7 +39,10 @@ if Code.ensure_loaded?(Ecto.Query) do
             {field, cast}
 
           :error ->
-            raise ArgumentError, "#{inspect(value)} is no value of #{inspect(schema)}'s #{field}"
+            raise Ecto.CastError,
+              type: type(schema, field),
+              value: value,
+              message: "#{inspect(value)} is no value of #{inspect(schema)}'s #{field}"
         end
       end)
     end

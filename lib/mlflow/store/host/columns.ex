@@ -48,9 +48,20 @@ defmodule MLflow.Store.Host.Columns do
       take(row, %RunRecord{})
       | status: known(row.status, Run.statuses()),
         lifecycle_stage: known(row.lifecycle_stage, [:active, :deleted]),
+        metrics: doubles(row.metrics),
         model_trial_id: text(row.model_trial_id),
         model_run_id: text(row.model_run_id)
     }
+  end
+
+  # PostgreSQL writes out a large number as an integer, and the double that was meant is another one.
+  defp doubles(nil), do: nil
+
+  defp doubles(metrics) do
+    Map.new(metrics, fn
+      {key, value} when is_integer(value) -> {key, value |> Value.number() |> elem(1)}
+      other -> other
+    end)
   end
 
   @spec experiment(map | nil) :: ExperimentRecord.t() | nil

@@ -41,6 +41,10 @@ defmodule MLflow.Store.Host.Database do
   @spec transaction(t, (() -> result(value))) :: result(value) when value: var
   def transaction(db, fun), do: db.tables.transaction(db.handle, fun)
 
+  @doc "Runs a whole call of the store, which leaves a transaction of the host's as it was if it fails."
+  @spec apart(t, (() -> answer)) :: answer | {:error, Error.t()} when answer: term
+  def apart(db, fun), do: db.tables.apart(db.handle, fun)
+
   @doc "Those of a user's texts that can be values of the column at all."
   @spec castable(t, Tables.table(), atom, [String.t()]) :: [String.t()]
   def castable(db, table, field, texts),

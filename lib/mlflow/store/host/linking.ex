@@ -123,8 +123,14 @@ defmodule MLflow.Store.Host.Linking do
         do: changes |> Map.merge(Claims.unclaimed()) |> Map.put_new(:sync_error, nil),
         else: changes
 
+    changes = if of_run_alone?(row, changes), do: Map.delete(changes, :synced_at), else: changes
+
     Runs.change(db, row, Map.put(changes, :updated_at, DateTime.utc_now()))
   end
+
+  # Of a trial's row it is the trial's version that was synced, and a look at the run says nothing of that.
+  defp of_run_alone?(row, changes),
+    do: row.model_trial_id != nil and changes[:model_trial_id] == nil
 
   defp absorb(db, row, claim, changes) do
     with :ok <- refuse_second_run(claim, row),

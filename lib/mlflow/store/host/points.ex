@@ -5,7 +5,7 @@ defmodule MLflow.Store.Host.Points do
   # point that is not committed yet.
 
   alias MLflow.{Error, Metric, Trial}
-  alias MLflow.Store.Host.{Database, Runs, Series}
+  alias MLflow.Store.Host.{Columns, Database, Runs, Series}
 
   # Points whose identities are looked up at once.
   @looked_up 1_000
@@ -29,11 +29,18 @@ defmodule MLflow.Store.Host.Points do
     end)
   end
 
-  @doc "Records what the trial's record tells of its metrics, where that is news; answers the row as it is then."
-  @spec report(Database.t(), map | nil, Trial.t()) :: {:ok, map | nil} | {:error, Error.t()}
-  def report(db, run, trial) do
+  @doc """
+  Records what the trial's record tells of its metrics, where that is news; answers the row as it is then.
+
+  What is recorded is what `reread` answers once the row is held: of two who read the record before and
+  after it was written, the first may come last, and must not tell the old value anew.
+  """
+  @spec report(Database.t(), map | nil, Trial.t(), (map -> result)) ::
+          {:ok, map | nil} | {:error, Error.t()}
+        when result: {:ok, Trial.t()} | {:error, Error.t()}
+  def report(db, run, trial, reread) do
     if news?(run, trial),
-      do: Database.transaction(db, fn -> record_report(db, trial) end),
+      do: Database.transaction(db, fn -> record_report(db, trial.id, reread) end),
       else: {:ok, run}
   end
 
@@ -52,10 +59,21 @@ defmodule MLflow.Store.Host.Points do
   defp told(run, trial),
     do: Series.told(trial, (run && run.latest) || %{}, (run && run.reported) || %{})
 
-  defp record_report(db, trial) do
-    with {:ok, run} <- Runs.hold_trial(db, trial.id),
+  defp record_report(db, trial_key, reread) do
+    with {:ok, run} <- Runs.hold_trial(db, trial_key),
+         {:ok, trial} <- reread.(run),
          {points, told} = told(run, trial),
          {:ok, {_new, run}} <- keep(db, run, Enum.map(points, &Series.to_row(&1, false))) do
+      if told == run.reported, do: {:ok, run}, else: Runs.change(db, run, %{reported: told})
+    end
+  end
+
+  @doc "Counts what the trial's record tells of these metrics as told, without recording it."
+  @spec note_told(Database.t(), Trial.t(), [String.t()]) :: {:ok, map} | {:error, Error.t()}
+  def note_told(db, trial, keys) do
+    with {:ok, run} <- Runs.hold_trial(db, trial.id),
+         {_points, told} = told(run, trial),
+         told = Map.merge(run.reported, Map.take(told, Enum.map(keys, &Columns.clean/1))) do
       if told == run.reported, do: {:ok, run}, else: Runs.change(db, run, %{reported: told})
     end
   end

@@ -67,7 +67,7 @@ defmodule MLflow.Store.Host.Sides do
 
     with {:ok, by_key} <- trials_by_key(db, tags),
          {:ok, named} <- rows(db, :trials, trial_id, tags),
-         by_name = by(named, &Map.fetch!(&1, trial_id)),
+         by_name = by(named, &Columns.text(Map.fetch!(&1, trial_id))),
          keys = Enum.map(Map.values(by_key) ++ named, &Trials.key(db, &1)),
          {:ok, runs} <- rows(db, :runs, :model_trial_id, keys) do
       runs = by(runs, &Columns.text(&1.model_trial_id))
@@ -160,7 +160,7 @@ defmodule MLflow.Store.Host.Sides do
 
   # A trial that was deleted does not change any more.
   defp changed?(nil, _run), do: false
-  defp changed?(record, run), do: Version.after?(record, run.synced_at)
+  defp changed?(record, run), do: Version.since?(record, run.synced_at)
 
   defp still_alone(db, alone) do
     %{key: key, trial_id: trial_id} = Database.trial_fields(db)
@@ -168,7 +168,7 @@ defmodule MLflow.Store.Host.Sides do
 
     with {:ok, by_key} <- rows(db, :trials, key, tags, select: [key]),
          {:ok, by_name} <- rows(db, :trials, trial_id, tags, select: [key, trial_id]) do
-      names = MapSet.new(by_name, &Map.fetch!(&1, trial_id))
+      names = MapSet.new(by_name, &Columns.text(Map.fetch!(&1, trial_id)))
       taken = Enum.into(by_key, names, &Trials.key(db, &1))
       {:ok, Enum.reject(alone, fn {_run, tag} -> MapSet.member?(taken, tag) end)}
     end

@@ -23,7 +23,7 @@ defmodule MLflow.Store.Host.Trials do
     with {:ok, record} <- fetch(db, id),
          {:ok, run} <- Runs.by_trial(db, key(db, record)),
          {:ok, trial} <- to_trial(db, record, run),
-         {:ok, run} <- Points.report(db, run, trial),
+         {:ok, run} <- Points.report(db, run, trial, &reread(db, trial.id, &1)),
          {:ok, {points, seq, more?}} <- Points.unsent(db, run, @points_at_once) do
       {:ok,
        %{
@@ -33,6 +33,14 @@ defmodule MLflow.Store.Host.Trials do
          points_seq: seq,
          more?: more?
        }}
+    end
+  end
+
+  defp reread(db, key, run) do
+    case by_key(db, key) do
+      {:ok, nil} -> {:error, no_trial(key)}
+      {:ok, record} -> to_trial(db, record, run)
+      error -> error
     end
   end
 
@@ -92,9 +100,11 @@ defmodule MLflow.Store.Host.Trials do
      |> stand_in(record, Columns.run(run), writable)
      |> Record.own_tags(record, db.config)}
   rescue
-    # A status that nobody named, or a record that is no trial.
-    mistake in ArgumentError ->
-      {:error, Error.new(:invalid, "trial", "#{key(db, record)}: #{mistake.message}")}
+    # A status that nobody named, a record that is no trial, or whatever a host's own implementation
+    # makes of one that it did not expect. The others go on.
+    mistake ->
+      message = "#{key(db, record)}: #{Exception.message(mistake)}"
+      {:error, Error.new(:invalid, "trial", message)}
   end
 
   defp stand_in(trial, _record, nil, _writable), do: trial
@@ -170,11 +180,22 @@ defmodule MLflow.Store.Host.Trials do
            changes = changes(db, current, pull),
            :ok <- as_read(trial, current, changes),
            {:ok, new_points} <- Points.append(db, trial.id, pull.points, true),
-           {:ok, written} <- write(db, current, changes, :pull) do
+           {:ok, written} <- write(db, current, changes, :pull),
+           {:ok, _} <- note_told(db, written, changes, pull.metric_values) do
         as_read? = Version.written_at(current) == trial.read.written_at
         {:ok, {new_points, if(as_read?, do: Version.of(written), else: trial.version)}}
       end
     end)
+  end
+
+  # What the record tells because a pull wrote it is no news, and no point after those that were recorded
+  # here meanwhile.
+  defp note_told(_db, _record, changes, values) when changes == %{} or values == %{},
+    do: {:ok, nil}
+
+  defp note_told(db, record, _changes, values) do
+    with {:ok, trial} <- to_trial(db, record, nil),
+         do: Points.note_told(db, trial, Map.keys(values))
   end
 
   defp hold(db, key) do
@@ -187,7 +208,7 @@ defmodule MLflow.Store.Host.Trials do
   def hold_named(db, key), do: by_key(db, key, lock: true)
 
   defp changes(db, record, pull) do
-    pull = %{pull | params: Columns.clean(pull.params), tags: Columns.clean(pull.tags)}
+    pull = Columns.clean(%{pull | points: []})
     %{writable: writable} = Database.trial_fields(db)
     Changes.of(record, pull, writable, &accepts?(db, &1, &2))
   end

@@ -40,12 +40,24 @@ defmodule MLflow.Store.Host.Version do
     end
   end
 
-  @doc "Whether a record was written after this time."
-  @spec after?(struct, DateTime.t() | nil) :: boolean
-  def after?(_record, nil), do: true
+  @doc """
+  Whether a record was written since this version of it was told. Its time may have gone back by that: a
+  host takes the time before it waits for whoever holds the row, and writes it when those have written
+  theirs.
+  """
+  @spec since?(struct, DateTime.t() | nil) :: boolean
+  def since?(_record, nil), do: true
 
-  def after?(record, time),
-    do: written_at(record) == nil or written_at(record) > DateTime.to_unix(time, :microsecond)
+  def since?(record, version) do
+    case written_at(record) do
+      nil ->
+        true
+
+      us ->
+        us > DateTime.to_unix(version, :microsecond) or
+          late(us) < DateTime.to_unix(version, :millisecond)
+    end
+  end
 
   @doc "When a record was written, in µs since the epoch."
   @spec written_at(struct) :: integer | nil
