@@ -44,8 +44,8 @@ defmodule MLflow.MixProject do
         {:jason, "~> 1.4", optional: true},
         {:telemetry, "~> 1.0", optional: true},
         {:igniter, "~> 0.6", optional: true, only: [:dev, :prod]},
-        {:simple_sat, "~> 0.1", only: :test},
-        {:ecto_sqlite3, ">= 0.12.0", only: :test}
+        {:simple_sat, "~> 0.1", only: :test, runtime: false},
+        {:ecto_sqlite3, ">= 0.12.0", only: :test, runtime: false}
       ]
     else
       []

@@ -40,8 +40,11 @@ defmodule MLflow.Instance do
 
   @doc "The names of the instances that run in this VM."
   @spec names() :: [atom]
-  def names,
-    do: Registry.select(MLflow.Registry, [{{:"$1", :_, :_}, [{:is_atom, :"$1"}], [:"$1"]}])
+  def names do
+    if Process.whereis(MLflow.Registry),
+      do: Registry.select(MLflow.Registry, [{{:"$1", :_, :_}, [{:is_atom, :"$1"}], [:"$1"]}]),
+      else: []
+  end
 
   @doc "Asks the MLflow server; the one way from Elixir to the network."
   @spec request(t, tuple | atom, keyword) :: :ok | {:ok, term} | {:error, Error.t()}

@@ -54,9 +54,10 @@ defmodule MLflow.SyncWorker do
         use MLflow.SyncWorker
       end
 
-  It takes the options of `use Oban.Worker`, such as `queue:`, and any of the callbacks of
-  `Oban.Worker` may be written anew. Name it in `{MLflow.Queue.Oban, worker: …}`, and new jobs are its,
-  too.
+  It takes the options of `use Oban.Worker`, such as `queue:`, any of the callbacks of `Oban.Worker` may
+  be written anew, and it has the four functions `sync_trial_to_mlflow`, `sync_mlflow_to_trial`,
+  `sync_experiment` and `create_run`, which queue jobs of its own. Name it in
+  `{MLflow.Queue.Oban, worker: …}`, and the jobs that the hooks queue are its, too.
 
   ## Job args
 
@@ -91,6 +92,29 @@ defmodule MLflow.SyncWorker do
     defmacro __using__(opts) do
       quote do
         use MLflow.SyncWorker.Callbacks, unquote(opts)
+
+        def sync_trial_to_mlflow(trial_id, opts \\ []),
+          do: MLflow.SyncWorker.sync_trial_to_mlflow(trial_id, [worker: __MODULE__] ++ opts)
+
+        def sync_mlflow_to_trial(mlflow_run_id, opts \\ []),
+          do: MLflow.SyncWorker.sync_mlflow_to_trial(mlflow_run_id, [worker: __MODULE__] ++ opts)
+
+        def sync_experiment(experiment_id, opts \\ []),
+          do: MLflow.SyncWorker.sync_experiment(experiment_id, [worker: __MODULE__] ++ opts)
+
+        def create_run(trial_id, experiment_id, opts \\ []) do
+          opts = [worker: __MODULE__] ++ opts
+          MLflow.SyncWorker.create_run(trial_id, experiment_id, opts)
+        end
+
+        defoverridable sync_trial_to_mlflow: 1,
+                       sync_trial_to_mlflow: 2,
+                       sync_mlflow_to_trial: 1,
+                       sync_mlflow_to_trial: 2,
+                       sync_experiment: 1,
+                       sync_experiment: 2,
+                       create_run: 2,
+                       create_run: 3
       end
     end
 

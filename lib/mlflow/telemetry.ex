@@ -14,7 +14,7 @@ defmodule MLflow.Telemetry do
   | `[:mlflow, :outbox, :deliver, :stop]` | `duration` | the same, and `result` |
   | `[:mlflow, …, :exception]` | `duration` | the same, and `kind`, `reason`, `stacktrace` |
 
-  `name` is the instance. Durations are in native time units, as everywhere in telemetry. No event
+  `name` is the instance, `job` an `MLflow.Job` or, from an application's Oban, an `Oban.Job`. Durations are in native time units, as everywhere in telemetry. No event
   carries a secret. Without the package nothing is measured and nothing is paid.
 
       :telemetry.attach("log", [:mlflow, :sync, :stop], &MyApp.handle/4, nil)

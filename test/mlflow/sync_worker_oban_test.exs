@@ -247,6 +247,41 @@ if Code.ensure_loaded?(Oban) do
         assert %{"trial_id" => "t", "instance" => "A.B"} = job.args
         assert OwnWorker.timeout(job) == 5
       end
+
+      test "names an instance in one way, and the default one not at all" do
+        args = &Ecto.Changeset.get_field(SyncWorker.new(&1), :args)
+        named = %{"action" => "create_run", "instance" => "A.B"}
+
+        for name <- [A.B, "A.B", "Elixir.A.B"],
+            do: assert(args.(%{named | "instance" => name}) == named)
+
+        assert args.(%{action: "create_run", instance: A.B}) == named
+
+        for name <- [nil, MLflow, "MLflow"],
+            do:
+              assert(
+                args.(%{action: "create_run", instance: name}) == %{"action" => "create_run"}
+              )
+      end
+    end
+
+    describe "the functions of a worker of a host's own" do
+      test "queue jobs of its own" do
+        {name, _} = start_oban_instance(idle())
+
+        for {{:ok, job}, action} <- [
+              {OldWorker.sync_trial_to_mlflow("t", name: name), "sync_trial_to_mlflow"},
+              {OldWorker.sync_mlflow_to_trial("r", name: name), "sync_mlflow_to_trial"},
+              {OldWorker.sync_experiment("e", schedule_in: 60, name: name), "sync_experiment"},
+              {OldWorker.create_run("t", "e", name: name), "create_run"}
+            ] do
+          assert {job.worker, job.args["action"]} == {inspect(OldWorker), action}
+          assert_enqueued(worker: OldWorker, args: %{action: action})
+        end
+
+        embedded = start_instance()
+        assert {:ok, %MLflow.Job{}} = OldWorker.sync_trial_to_mlflow("t", name: embedded)
+      end
     end
 
     describe "trials that are due" do

@@ -37,7 +37,8 @@ defmodule MLflow.OsProcess do
   The VM ends with the one that started it.
   """
   def start(code, opts \\ []) do
-    ebin = Application.app_dir(:mlflow_sync, "ebin")
+    # With the packages it was compiled with, where there are any.
+    libraries = Path.join([Application.app_dir(:mlflow_sync), "..", "*", "ebin"])
     elixir = System.find_executable("elixir") || raise "there is no elixir on the PATH"
 
     env =
@@ -46,7 +47,7 @@ defmodule MLflow.OsProcess do
       end
 
     [command | args] =
-      Keyword.get(opts, :under, []) ++ [elixir, "-pa", ebin, "-e", @preamble <> code]
+      Keyword.get(opts, :under, []) ++ [elixir, "-pa", libraries, "-e", @preamble <> code]
 
     port =
       Port.open({:spawn_executable, System.find_executable(command)}, [

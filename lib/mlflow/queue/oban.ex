@@ -71,6 +71,7 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
                 unique worker)a
 
     @finished ~w(completed cancelled discarded)
+    @open ~w(available executing retryable)
 
     @impl MLflow.Queue
     def children(%Config{queue_options: options}) do
@@ -124,12 +125,11 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
     defp defaults(config, options),
       do: [max_attempts: config.max_attempts, queue: options.queue]
 
-    # What is not there is not said, so that jobs compare equal; the default instance is nobody's
-    # name, as in the jobs that were queued before there were several.
+    # What is not there is not said, so that jobs compare equal.
     defp wire_args(config, job) do
       args = for {key, value} <- job.args, value != nil, into: %{}, do: {key, value}
       args = Map.put(args, "action", job.action)
-      if config.name == MLflow, do: args, else: Map.put(args, "instance", inspect(config.name))
+      Map.put(args, "instance", config.name)
     end
 
     defp later(changeset, 0), do: changeset
@@ -282,7 +282,7 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
     end
 
     defp drain_until(instance, deadline, pause) do
-      with {:ok, counts} <- counts(instance) do
+      with {:ok, counts} <- counts(instance, @open ++ ["scheduled"]) do
         case Enum.filter(counts, &open?/1) do
           [] ->
             :ok
@@ -301,7 +301,7 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
       end
     end
 
-    defp open?({state, _}) when state in ~w(available executing retryable), do: true
+    defp open?({state, _}) when state in @open, do: true
 
     # What is due is staged within a second.
     defp open?({"scheduled", {_count, first}}),
@@ -310,12 +310,13 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
     defp open?(_other), do: false
 
     @doc false
-    # By state, how many jobs there are and when the first of them is due.
-    @spec counts(Instance.t()) ::
+    # By state (of these, or any), how many jobs there are and when the first of them is due.
+    @spec counts(Instance.t(), [String.t()]) ::
             {:ok, %{String.t() => {pos_integer, DateTime.t()}}} | {:error, Error.t()}
-    def counts(instance) do
+    def counts(instance, states \\ []) do
       with {:ok, conf} <- conf(instance) do
-        query = conf |> Jobs.of_instance(instance, options(instance)) |> Jobs.counts()
+        query = Jobs.of_instance(conf, instance, options(instance))
+        query = query |> Jobs.only(conf, states, nil) |> Jobs.counts()
 
         Database.ask("count", fn ->
           {:ok, Map.new(Oban.Repo.all(conf, query), fn {state, n, at} -> {state, {n, at}} end)}

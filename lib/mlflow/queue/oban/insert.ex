@@ -12,6 +12,8 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
 
     # A row takes 12 parameters. PostgreSQL allows 65,535 in a statement, SQLite 32,766.
     @chunk 1_000
+    # ms, as Ecto allows a statement; it counts them for the transaction as a whole.
+    @chunk_timeout 15_000
 
     @type option :: {:unique?, boolean} | {:sooner?, boolean}
 
@@ -31,9 +33,15 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
     def insert(conf, changesets, opts) do
       fun = fn -> insert_all(conf, changesets, opts) end
 
-      # Where Oban runs jobs as they come, there may be no table at all. And a second try within the
-      # caller's own transaction would only hide why that is over.
-      if inline?(conf), do: {:ok, fun.()}, else: Oban.Repo.transaction(conf, fun, retry: false)
+      # Where Oban runs jobs as they come, there may be no table at all.
+      if inline?(conf), do: {:ok, fun.()}, else: transaction(conf, fun, length(changesets))
+    end
+
+    # Once: a second try within the caller's own transaction would only hide why that is over, and
+    # the caller hears of the error. (`retry: false` is for ever in some versions of Oban.)
+    defp transaction(conf, fun, count) do
+      timeout = @chunk_timeout * (div(count, @chunk) + 1)
+      Oban.Repo.transaction(conf, fun, retry: 1, expected_retry: 1, timeout: timeout)
     end
 
     defp inline?(conf), do: Config.get_engine(conf) == Engines.Inline
@@ -74,7 +82,11 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
       else
         worker = Changeset.get_field(changeset, :worker)
         args = changesets |> Enum.map(&args/1) |> Enum.uniq()
-        found = conf |> Oban.Repo.all(Jobs.waiting_with(conf, worker, args)) |> by_args()
+
+        # Planned anew each time: PostgreSQL hashes a list that it can see, and searches through one
+        # that a plan is to hold for any.
+        query = Jobs.waiting_with(conf, worker, args)
+        found = conf |> Oban.Repo.all(query, prepare: :unnamed) |> by_args()
         found |> Map.take(args) |> Map.values() |> sooner(conf, changeset, opts) |> by_args()
       end
     end

@@ -25,15 +25,19 @@ if Code.ensure_loaded?(Oban.Worker) do
     @spec waiting() :: [String.t()]
     def waiting, do: Enum.map(@unique[:states], &Atom.to_string/1)
 
-    @doc "Args as they come back from the database."
+    @doc "Args as they come back from the database; the default instance is not named in them."
     @spec args(map) :: map
     def args(args) do
-      Map.new(args, fn
-        {key, value} when key in [:instance, "instance"] -> {"instance", instance_name(value)}
-        {key, value} -> {to_string(key), value}
-      end)
+      {instance, args} =
+        args |> Map.new(fn {key, value} -> {to_string(key), value} end) |> Map.pop("instance")
+
+      case instance_name(instance) do
+        default when default in [nil, "MLflow"] -> args
+        name -> Map.put(args, "instance", name)
+      end
     end
 
+    defp instance_name(nil), do: nil
     defp instance_name(name) when is_atom(name), do: inspect(name)
     defp instance_name("Elixir." <> name), do: name
     defp instance_name(name), do: name
