@@ -24,6 +24,8 @@ if Code.ensure_loaded?(Igniter) do
 
     use Igniter.Mix.Task
 
+    alias Sourceror.Zipper
+
     @options [:trial, :model_run, :domain, :repo]
 
     @resources [
@@ -90,8 +92,51 @@ if Code.ensure_loaded?(Igniter) do
       child =
         {MLflow, {:code, quote(do: [store: unquote(store(options)), queue: unquote(queue())])}}
 
-      Igniter.Project.Application.add_new_child(igniter, child, after: [options.repo])
+      igniter
+      |> Igniter.Project.Application.add_new_child(child, after: [options.repo])
+      |> before_oban()
     end
+
+    # Igniter skips the child that follows those that ours is to follow, and that may be Oban.
+    defp before_oban(igniter) do
+      with module when module != nil <- Igniter.Project.Application.app_module(igniter),
+           module = if(is_tuple(module), do: elem(module, 0), else: module),
+           {:ok, igniter} <-
+             Igniter.Project.Module.find_and_update_module(igniter, module, &move_child/1) do
+        igniter
+      else
+        nil -> igniter
+        {:error, igniter} -> igniter
+      end
+    end
+
+    defp move_child(zipper) do
+      case Zipper.find(zipper, &behind_oban?/1) do
+        nil -> {:ok, zipper}
+        found -> {:ok, Zipper.update(found, &put_before_oban/1)}
+      end
+    end
+
+    defp behind_oban?({:__block__, _, [children]}) when is_list(children) do
+      behind = Enum.drop_while(children, &(child_module(&1) != Oban))
+      Enum.any?(behind, &(child_module(&1) == MLflow))
+    end
+
+    defp behind_oban?(_node), do: false
+
+    defp put_before_oban({:__block__, meta, [children]}) do
+      {[ours], others} = Enum.split_with(children, &(child_module(&1) == MLflow))
+      {earlier, later} = Enum.split_while(others, &(child_module(&1) != Oban))
+      {:__block__, meta, [earlier ++ [ours | later]]}
+    end
+
+    defp child_module({:__block__, _, [{{:__aliases__, _, _} = module, _options}]}),
+      do: child_module(module)
+
+    defp child_module({:__aliases__, _, [first | _] = parts}) when is_atom(first),
+      do: Module.concat(parts)
+
+    defp child_module(_child), do: nil
 
     defp store(%{domain: _} = options) do
       resources = for {name, _} <- @resources, do: {key(name), resource(options, name)}
