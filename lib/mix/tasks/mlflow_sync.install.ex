@@ -56,7 +56,10 @@ if Code.ensure_loaded?(Igniter) do
     end
 
     defp wire(igniter, options) do
-      case repo(igniter, options) do
+      case missing(options) || repo(igniter, options) do
+        missing when is_binary(missing) ->
+          Igniter.add_issue(igniter, missing)
+
         {igniter, nil} ->
           Igniter.add_issue(igniter, "no Ecto repo was found: name it with --repo MyApp.Repo")
 
@@ -72,6 +75,20 @@ if Code.ensure_loaded?(Igniter) do
             on_exists: :skip
           )
           |> Igniter.add_notice(next_steps(options))
+      end
+    end
+
+    defp missing(options) do
+      cond do
+        not Code.ensure_loaded?(MLflow.Migration) ->
+          "the tables need Ecto: add {:ecto_sql, \"~> 3.10\"} and {:postgrex, \">= 0.17.0\"} to the dependencies"
+
+        options[:domain] && not Code.ensure_loaded?(Ash.Domain.Igniter) ->
+          "--domain names an Ash domain, and Ash is not there: add {:ash, \"~> 3.5\"} and " <>
+            "{:ash_postgres, \"~> 2.6\"} to the dependencies"
+
+        true ->
+          nil
       end
     end
 
@@ -161,11 +178,15 @@ if Code.ensure_loaded?(Igniter) do
           definition(name, references, options),
           &{:ok, &1}
         )
-        |> Ash.Domain.Igniter.add_resource_reference(domain, resource)
+        |> register(domain, resource)
       end)
     end
 
     defp define_resources(igniter, _options), do: igniter
+
+    # A host may have Igniter without Ash, or without Ecto.
+    defp register(igniter, domain, resource),
+      do: apply(Ash.Domain.Igniter, :add_resource_reference, [igniter, domain, resource])
 
     defp definition(name, references, options) do
       given = Map.take(options, [:domain, :repo, :trial, :model_run])
@@ -192,7 +213,7 @@ if Code.ensure_loaded?(Igniter) do
 
     defp migration do
       """
-      def up, do: MLflow.Migration.up(version: #{MLflow.Migration.current_version()})
+      def up, do: MLflow.Migration.up(version: #{apply(MLflow.Migration, :current_version, [])})
 
       def down, do: MLflow.Migration.down(version: 1)
       """
