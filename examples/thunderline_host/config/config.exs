@@ -18,7 +18,9 @@ config :thunderline_host, MLflow,
      trial:
        {Thunderline.Thunderbolt.ModelTrial, update: :sync_from_mlflow, link: :link_mlflow_run},
      model_run: Thunderline.Thunderbolt.ModelRun},
-  queue: MLflow.Queue.Oban
+  queue: MLflow.Queue.Oban,
+  # Oban's cron looks for what is due, below: once for all nodes.
+  sync_interval: 0
 
 # Of what waits, the sync of trials is the least urgent: see the worker's priority.
 config :thunderline_host, Oban,
