@@ -217,26 +217,29 @@ defmodule MLflow.SyncWorker do
   @doc "Runs a job's args at once; what a queue calls. Never raises."
   @spec run(Instance.t(), map) :: MLflow.Queue.verdict()
   def run(%Instance{name: name}, args) do
-    args["action"] |> perform(args, name: name) |> verdict()
+    args["action"] |> perform(Request.args(args), name: name) |> verdict()
   rescue
     exception ->
       message = Crash.format(exception, __STACKTRACE__)
       {:error, Error.new(:crashed, "job", message, retryable: true)}
   end
 
-  defp perform("sync_trial_to_mlflow", %{"trial_id" => id}, opts),
+  defp perform("sync_trial_to_mlflow", %{"trial_id" => id}, opts) when is_binary(id),
     do: Sync.trial_to_mlflow(id, opts)
 
-  defp perform("sync_mlflow_to_trial", %{"mlflow_run_id" => id}, opts),
+  defp perform("sync_mlflow_to_trial", %{"mlflow_run_id" => id}, opts) when is_binary(id),
     do: Sync.mlflow_to_trial(id, opts)
 
-  defp perform("sync_experiment", %{"experiment_id" => id}, opts), do: Sync.experiment(id, opts)
+  defp perform("sync_experiment", %{"experiment_id" => id}, opts) when is_binary(id),
+    do: Sync.experiment(id, opts)
 
-  defp perform("create_run", %{"trial_id" => id, "experiment_id" => experiment}, opts),
-    do: Sync.create_run(id, experiment, opts)
+  defp perform("create_run", %{"trial_id" => id, "experiment_id" => experiment}, opts)
+       when is_binary(id) and is_binary(experiment),
+       do: Sync.create_run(id, experiment, opts)
 
-  defp perform("ensure_experiment", %{"experiment_name" => name} = args, opts),
-    do: Sync.ensure_experiment(name, [model_run_id: args["model_run_id"]] ++ opts)
+  defp perform("ensure_experiment", %{"experiment_name" => name} = args, opts)
+       when is_binary(name),
+       do: Sync.ensure_experiment(name, [model_run_id: args["model_run_id"]] ++ opts)
 
   defp perform("sync_due_trials", args, opts) do
     with {:ok, opts} <- due_options(args, opts),
@@ -247,7 +250,10 @@ defmodule MLflow.SyncWorker do
   end
 
   defp perform(action, args, _opts) do
-    message = "no such job: action #{inspect(action)} with args #{inspect(Map.keys(args))}"
+    message =
+      "no such job: action #{inspect(action)} with args #{inspect(Map.keys(args))}; " <>
+        "MLflow.SyncWorker says which there are, and what names something must be text"
+
     {:error, Error.new(:invalid, "job", message)}
   end
 

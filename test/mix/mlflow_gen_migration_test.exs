@@ -36,10 +36,10 @@ defmodule Mix.Tasks.Mlflow.Gen.MigrationTest do
            --key-type bigint --prefix tenant --migrations-path) ++ [folder]
 
       Migration.run(arguments)
-      assert said() =~ "add_mlflow_tables.exs"
-      assert [path] = Path.wildcard(Path.join(folder, "*_add_mlflow_tables.exs"))
+      assert said() =~ "add_mlflow_tables_in_tenant.exs"
+      assert [path] = Path.wildcard(Path.join(folder, "*_add_mlflow_tables_in_tenant.exs"))
       source = File.read!(path)
-      assert source =~ "defmodule MyApp.Repo.Migrations.AddMlflowTables do"
+      assert source =~ "defmodule MyApp.Repo.Migrations.AddMlflowTablesInTenant do"
       assert source =~ ~s(trials: "cerebros_model_trials")
       assert source =~ "key_type: :bigint"
       assert source =~ ~s[MLflow.Migration.down(version: 1, prefix: "tenant")]
@@ -49,6 +49,25 @@ defmodule Mix.Tasks.Mlflow.Gen.MigrationTest do
       Migration.run(arguments)
       assert said() =~ "nothing to do"
       assert [^path] = Path.wildcard(Path.join(folder, "*.exs"))
+    end
+
+    test "tells the tables of one schema from those of another", %{folder: folder} do
+      names = fn ->
+        for path <- Path.wildcard(Path.join(folder, "*.exs")),
+            do: path |> Path.basename() |> String.replace(~r/^\d+_/, "")
+      end
+
+      for prefix <- [[], ~w(--prefix one), ~w(--prefix tenant-2), ~w(--prefix one), []] do
+        Migration.run(~w(--repo MyApp.Repo --migrations-path) ++ [folder | prefix])
+      end
+
+      assert Enum.sort(names.()) ==
+               ~w(add_mlflow_tables.exs add_mlflow_tables_in_one.exs add_mlflow_tables_in_tenant_2.exs)
+
+      # One that code names may be any of them.
+      File.write!(Path.join(folder, "4_x.exs"), "MLflow.Migration.up(version: 1, prefix: mine)")
+      Migration.run(~w(--repo MyApp.Repo --prefix three --migrations-path) ++ [folder])
+      assert length(names.()) == 4
     end
 
     test "writes only the step that is missing", %{folder: folder} do

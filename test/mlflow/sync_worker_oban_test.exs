@@ -89,6 +89,40 @@ if Code.ensure_loaded?(Oban) do
         assert {:cancel, %Error{kind: :invalid}} = perform_job(SyncWorker, %{instance: name})
       end
 
+      test "ids may be the numbers that a host's keys are, and nothing else" do
+        {name, _, [id], _} = start_with_trials(1, idle())
+        {:ok, trial} = Trials.create(%{trial_id: "7", status: :succeeded}, name: name)
+
+        run = fn args ->
+          SyncWorker.perform(%Job{args: Map.put(args, "instance", inspect(name))})
+        end
+
+        assert {:ok, %{"creation" => "created"}} =
+                 run.(%{"action" => "sync_trial_to_mlflow", "trial_id" => 7})
+
+        assert {:ok, %{mlflow_run_id: run_id}} = Trials.get(trial.id, name: name)
+        assert run_id != nil
+
+        for wrong <- [nil, true, 1.5, %{"id" => id}, [id, %{}]] do
+          assert {:cancel, %Error{kind: :invalid}} =
+                   run.(%{"action" => "sync_trial_to_mlflow", "trial_id" => wrong})
+
+          assert {:cancel, %Error{kind: :invalid}} =
+                   run.(%{"action" => "sync_experiment", "experiment_id" => wrong})
+        end
+
+        changeset = SyncWorker.new(%{action: "sync_trial_to_mlflow", trial_id: 7})
+        assert Ecto.Changeset.get_field(changeset, :args)["trial_id"] == "7"
+      end
+
+      test "an instance that a job of plain Oban names is found" do
+        {_, name, _} = start([&run/1], idle())
+        changeset = Job.new(pull_args(1, name), worker: SyncWorker)
+        args = changeset |> Ecto.Changeset.get_field(:args) |> Jason.encode!() |> Jason.decode!()
+        assert "Elixir." <> _ = args["instance"]
+        assert {:ok, _} = SyncWorker.perform(%Job{args: args})
+      end
+
       test "an instance that does not run is looked for again, and its name makes no atom" do
         name = "No.Such.Instance#{unique()}"
         assert {:error, error} = perform_job(SyncWorker, pull_args(1, name))

@@ -19,7 +19,7 @@ config :thunderline_host, MLflow,
        {Thunderline.Thunderbolt.ModelTrial, update: :sync_from_mlflow, link: :link_mlflow_run},
      model_run: Thunderline.Thunderbolt.ModelRun},
   queue: MLflow.Queue.Oban,
-  # Oban's cron does that, once for all nodes: see below.
+  # Oban's cron looks for what is due, below: once for all nodes.
   sync_interval: 0
 
 # Of what waits, the sync of trials is the least urgent: see the worker's priority.

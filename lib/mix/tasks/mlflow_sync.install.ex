@@ -24,6 +24,8 @@ if Code.ensure_loaded?(Igniter) do
 
     use Igniter.Mix.Task
 
+    alias Sourceror.Zipper
+
     @options [:trial, :model_run, :domain, :repo]
 
     @resources [
@@ -54,7 +56,10 @@ if Code.ensure_loaded?(Igniter) do
     end
 
     defp wire(igniter, options) do
-      case repo(igniter, options) do
+      case missing(options) || repo(igniter, options) do
+        missing when is_binary(missing) ->
+          Igniter.add_issue(igniter, missing)
+
         {igniter, nil} ->
           Igniter.add_issue(igniter, "no Ecto repo was found: name it with --repo MyApp.Repo")
 
@@ -70,6 +75,20 @@ if Code.ensure_loaded?(Igniter) do
             on_exists: :skip
           )
           |> Igniter.add_notice(next_steps(options))
+      end
+    end
+
+    defp missing(options) do
+      cond do
+        not Code.ensure_loaded?(MLflow.Migration) ->
+          "the tables need Ecto: add {:ecto_sql, \"~> 3.10\"} and {:postgrex, \">= 0.17.0\"} to the dependencies"
+
+        options[:domain] && not Code.ensure_loaded?(Ash.Domain.Igniter) ->
+          "--domain names an Ash domain, and Ash is not there: add {:ash, \"~> 3.5\"} and " <>
+            "{:ash_postgres, \"~> 2.6\"} to the dependencies"
+
+        true ->
+          nil
       end
     end
 
@@ -90,8 +109,51 @@ if Code.ensure_loaded?(Igniter) do
       child =
         {MLflow, {:code, quote(do: [store: unquote(store(options)), queue: unquote(queue())])}}
 
-      Igniter.Project.Application.add_new_child(igniter, child, after: [options.repo])
+      igniter
+      |> Igniter.Project.Application.add_new_child(child, after: [options.repo])
+      |> before_oban()
     end
+
+    # Igniter skips the child that follows those that ours is to follow, and that may be Oban.
+    defp before_oban(igniter) do
+      with module when module != nil <- Igniter.Project.Application.app_module(igniter),
+           module = if(is_tuple(module), do: elem(module, 0), else: module),
+           {:ok, igniter} <-
+             Igniter.Project.Module.find_and_update_module(igniter, module, &move_child/1) do
+        igniter
+      else
+        nil -> igniter
+        {:error, igniter} -> igniter
+      end
+    end
+
+    defp move_child(zipper) do
+      case Zipper.find(zipper, &behind_oban?/1) do
+        nil -> {:ok, zipper}
+        found -> {:ok, Zipper.update(found, &put_before_oban/1)}
+      end
+    end
+
+    defp behind_oban?({:__block__, _, [children]}) when is_list(children) do
+      behind = Enum.drop_while(children, &(child_module(&1) != Oban))
+      Enum.any?(behind, &(child_module(&1) == MLflow))
+    end
+
+    defp behind_oban?(_node), do: false
+
+    defp put_before_oban({:__block__, meta, [children]}) do
+      {[ours], others} = Enum.split_with(children, &(child_module(&1) == MLflow))
+      {earlier, later} = Enum.split_while(others, &(child_module(&1) != Oban))
+      {:__block__, meta, [earlier ++ [ours | later]]}
+    end
+
+    defp child_module({:__block__, _, [{{:__aliases__, _, _} = module, _options}]}),
+      do: child_module(module)
+
+    defp child_module({:__aliases__, _, [first | _] = parts}) when is_atom(first),
+      do: Module.concat(parts)
+
+    defp child_module(_child), do: nil
 
     defp store(%{domain: _} = options) do
       resources = for {name, _} <- @resources, do: {key(name), resource(options, name)}
@@ -116,11 +178,15 @@ if Code.ensure_loaded?(Igniter) do
           definition(name, references, options),
           &{:ok, &1}
         )
-        |> Ash.Domain.Igniter.add_resource_reference(domain, resource)
+        |> register(domain, resource)
       end)
     end
 
     defp define_resources(igniter, _options), do: igniter
+
+    # A host may have Igniter without Ash, or without Ecto.
+    defp register(igniter, domain, resource),
+      do: apply(Ash.Domain.Igniter, :add_resource_reference, [igniter, domain, resource])
 
     defp definition(name, references, options) do
       given = Map.take(options, [:domain, :repo, :trial, :model_run])
@@ -147,7 +213,7 @@ if Code.ensure_loaded?(Igniter) do
 
     defp migration do
       """
-      def up, do: MLflow.Migration.up(version: #{MLflow.Migration.current_version()})
+      def up, do: MLflow.Migration.up(version: #{apply(MLflow.Migration, :current_version, [])})
 
       def down, do: MLflow.Migration.down(version: 1)
       """

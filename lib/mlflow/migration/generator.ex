@@ -15,12 +15,12 @@ defmodule MLflow.Migration.Generator do
   @doc "Writes the next migration; answers its path, or the version that is there and needs none."
   @spec write(options) :: {:ok, Path.t()} | {:nothing_to_do, pos_integer}
   def write(options) do
-    installed = installed_version(options[:path])
+    installed = installed_version(options[:path], options[:prefix])
 
     if installed >= options[:current] do
       {:nothing_to_do, installed}
     else
-      name = name(installed, options[:current])
+      name = name(installed, options[:current]) <> place(options[:prefix])
       path = Path.join(options[:path], "#{timestamp()}_#{name}.exs")
       File.mkdir_p!(options[:path])
       File.write!(path, source(name, installed, options))
@@ -28,25 +28,42 @@ defmodule MLflow.Migration.Generator do
     end
   end
 
-  @doc "The version that the folder's migrations lead to; 0 where there is none of ours."
-  @spec installed_version(Path.t()) :: non_neg_integer
-  def installed_version(folder) do
+  @doc """
+  The version that the folder's migrations lead to for the tables of a schema (`nil`: the default
+  one); 0 where there is none of ours.
+  """
+  @spec installed_version(Path.t(), String.t() | nil) :: non_neg_integer
+  def installed_version(folder, prefix \\ nil) do
     folder
     |> Path.join("*.exs")
     |> Path.wildcard()
-    |> Enum.flat_map(&versions_in(File.read!(&1)))
+    |> Enum.flat_map(&versions_in(File.read!(&1), prefix))
     |> Enum.max(fn -> 0 end)
   end
 
   # A call that names no version goes to the one that was the newest then, which is the first at least.
-  defp versions_in(source) do
-    for [_, arguments] <- Regex.scan(~r/MLflow\.Migration\.up\((.*?)\)/s, source) do
+  defp versions_in(source, prefix) do
+    for [_, arguments] <- Regex.scan(~r/MLflow\.Migration\.up\((.*?)\)/s, source),
+        about?(arguments, prefix) do
       case Regex.run(~r/version:\s*(\d+)/, arguments) do
         [_, version] -> String.to_integer(version)
         nil -> 1
       end
     end
   end
+
+  # A prefix that is no text here, but code, may be any.
+  defp about?(arguments, prefix) do
+    case Regex.run(~r/prefix:\s*(?:"([^"]*)")?/, arguments) do
+      nil -> prefix == nil
+      [_said] -> true
+      [_said, name] -> name == prefix
+    end
+  end
+
+  # Ecto takes no two migrations of one name.
+  defp place(nil), do: ""
+  defp place(prefix), do: "_in_" <> (prefix |> String.downcase() |> String.replace(~r/\W/, "_"))
 
   defp name(0, _current), do: "add_mlflow_tables"
   defp name(_installed, current), do: "upgrade_mlflow_tables_to_v#{current}"

@@ -30,9 +30,9 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
 
     While a job waits, an equal one is not added: the waiting one comes back with `conflict?: true`,
     moved to the new one's time if that is sooner and it was not attempted yet. `unique: false` adds one
-    in any case. A list is added in chunks, with one query for what waits and one insert each. Two
-    processes that add one list at the same time may both add a job; the second to run finds nothing
-    left to do.
+    in any case. A list is added in chunks, with one query for what waits and one insert each; `replace:`
+    and other options of `unique:` are for one job, and change nothing for a list. Two processes that
+    add one list at the same time may both add a job; the second to run finds nothing left to do.
 
     ## What Oban shows
 
@@ -108,6 +108,8 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
           _other -> %Config{name: Keyword.get(opts, :name, MLflow), queue_options: []}
         end
 
+      # An invalid changeset would be told by Oban as a bare `:rollback`.
+      with {:error, error} <- storable([job]), do: raise(ArgumentError, error.message)
       changesets(config, opts).(job)
     end
 
@@ -190,10 +192,7 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
     def await(_instance, %Job{id: nil, state: state} = job, _opts) when state in @finished,
       do: {:ok, job}
 
-    def await(_instance, %Job{id: nil}, _opts) do
-      message = "this job has no id: another transaction is adding the equal one that waits"
-      {:error, Error.new(:not_found, "await", message)}
-    end
+    def await(_instance, %Job{id: nil}, _opts), do: {:error, without_id("await")}
 
     def await(instance, %Job{id: id}, opts) do
       deadline = now() + Keyword.get(opts, :timeout, 60_000)
@@ -217,6 +216,11 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
       end
     end
 
+    defp without_id(operation) do
+      message = "this job has no id: another transaction is adding the equal one that waits"
+      Error.new(:not_found, operation, message)
+    end
+
     @impl MLflow.Queue
     def list(instance, opts) do
       states = opts[:state] |> List.wrap() |> Enum.map(&state_name!/1)
@@ -230,6 +234,8 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
     end
 
     @impl MLflow.Queue
+    def cancel(_instance, %Job{id: nil}), do: {:error, without_id("cancel")}
+
     def cancel(instance, %Job{id: id}) do
       with {:ok, conf} <- conf(instance) do
         Database.ask("cancel", fn ->
@@ -242,6 +248,8 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
     end
 
     @impl MLflow.Queue
+    def retry(_instance, %Job{id: nil}), do: {:error, without_id("retry")}
+
     def retry(instance, %Job{id: id}) do
       with {:ok, conf} <- conf(instance) do
         Database.ask("retry", fn ->

@@ -57,6 +57,17 @@ defmodule MLflow.SyncWorker.Request do
           "there is no job #{inspect(action)}; did you mean #{inspect(nearest)}?"
   end
 
+  @ids ~w(trial_id mlflow_run_id experiment_id experiment_name)
+
+  @doc "A job's args, with ids as text: those of a host's own jobs may be the numbers that its keys are."
+  @spec args(map) :: map
+  def args(args) do
+    Map.new(args, fn
+      {key, id} when key in @ids and is_integer(id) -> {key, Integer.to_string(id)}
+      other -> other
+    end)
+  end
+
   # Unique per action and target; locked by target, whatever the action.
   defp request(action, args, target),
     do: %{action: action, args: args, unique: "#{action} #{target}", lock: target}

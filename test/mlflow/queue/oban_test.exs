@@ -361,6 +361,22 @@ if Code.ensure_loaded?(Oban) do
         assert {:ok, %{sync: %{conflict?: true}}} = multi.({:ok, 1})
       end
 
+      test "one that is rolled back already is an error of the call" do
+        {name, _} = start_idle()
+
+        for enqueue <- [
+              fn -> SyncWorker.sync_trial_to_mlflow("t1", name: name) end,
+              fn -> SyncWorker.sync_trials_to_mlflow(["t1", "t2"], name: name) end
+            ] do
+          TestRepo.transaction(fn ->
+            TestRepo.transaction(fn -> TestRepo.rollback(:within) end)
+            assert_error(:store, enqueue.())
+          end)
+        end
+
+        assert SyncWorker.jobs(name: name) == {:ok, []}
+      end
+
       test "a changeset needs no instance, and says what is wrong" do
         changeset = SyncWorker.new_job(:ensure_experiment, "e", model_run_id: "m", name: No.One)
         assert changeset.valid?
@@ -378,6 +394,12 @@ if Code.ensure_loaded?(Oban) do
 
         assert_raise ArgumentError, ~r/{trial_id, experiment_id}/, fn ->
           SyncWorker.new_job(:create_run, "t1")
+        end
+
+        for id <- ["a\0b", <<255>>] do
+          assert_raise ArgumentError, ~r/hold what is no text/, fn ->
+            SyncWorker.new_job(:ensure_experiment, id)
+          end
         end
       end
 
@@ -499,7 +521,15 @@ if Code.ensure_loaded?(Oban) do
       test "await of a job that is none says so" do
         {name, _} = start_idle()
         assert_error(:not_found, SyncWorker.await(%Job{id: 12_345}, name: name))
-        assert_error(:not_found, SyncWorker.await(%Job{id: nil, state: "available"}, name: name))
+        without_id = %Job{id: nil, state: "available"}
+
+        for answer <- [
+              SyncWorker.await(without_id, name: name),
+              SyncWorker.cancel(without_id, name: name),
+              SyncWorker.retry(without_id, name: name)
+            ] do
+          assert assert_error(:not_found, answer).message =~ "this job has no id"
+        end
       end
 
       test "jobs are listed newest first, by state, action and limit" do

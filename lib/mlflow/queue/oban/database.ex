@@ -31,12 +31,17 @@ if Code.ensure_loaded?(Oban) do
     @doc "What `fun` answers, or the error of a database that fails."
     @spec ask(String.t(), (() -> answer)) :: answer | {:error, Error.t()} when answer: term
     def ask(operation, fun) do
-      fun.()
+      with {:error, :rollback} <- fun.(), do: {:error, rolled_back(operation)}
     rescue
       exception ->
         if exception.__struct__ in @failures,
           do: {:error, failure(operation, exception)},
           else: reraise(exception, __STACKTRACE__)
+    end
+
+    defp rolled_back(operation) do
+      message = "the transaction that this is part of is rolled back already: nothing was written"
+      Error.new(:store, operation, message, retryable: true)
     end
 
     defp failure(operation, exception) do

@@ -6,6 +6,7 @@ if Code.ensure_loaded?(Oban.Worker) do
 
     alias MLflow.{Error, Instance, SyncWorker, Telemetry}
     alias MLflow.Queue.Backoff
+    alias MLflow.SyncWorker.Request
     alias Oban.Job
 
     # A job that executes may have read before the change that the next one is for, and so does not
@@ -28,8 +29,8 @@ if Code.ensure_loaded?(Oban.Worker) do
     @doc "Args as they come back from the database; the default instance is not named in them."
     @spec args(map) :: map
     def args(args) do
-      {instance, args} =
-        args |> Map.new(fn {key, value} -> {to_string(key), value} end) |> Map.pop("instance")
+      args = args |> Map.new(fn {key, value} -> {to_string(key), value} end) |> Request.args()
+      {instance, args} = Map.pop(args, "instance")
 
       case instance_name(instance) do
         default when default in [nil, "MLflow"] -> args
@@ -84,11 +85,12 @@ if Code.ensure_loaded?(Oban.Worker) do
     defp answer({:snooze, seconds, _error}), do: {:snooze, seconds}
     defp answer(verdict), do: verdict
 
-    # Compared with what runs: a name from the database must never become an atom.
+    # Compared with what runs: a name from the database must never become an atom. An atom that a host
+    # put into a job without this module is there as JSON has it.
     defp instance(nil), do: Instance.fetch([])
 
     defp instance(name) do
-      case Enum.find(Instance.names(), &(inspect(&1) == name)) do
+      case Enum.find(Instance.names(), &(name in [inspect(&1), Atom.to_string(&1)])) do
         nil -> {:error, not_running(name)}
         found -> Instance.fetch(name: found)
       end
