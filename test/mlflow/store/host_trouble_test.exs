@@ -28,7 +28,7 @@ if Code.ensure_loaded?(MLflow.Store.Ecto) do
 
     @worlds [ecto: HostWorld] ++
               if(Code.ensure_loaded?(MLflow.AshHost.Postgres),
-                do: [ash: MLflow.AshHost.Postgres],
+                do: [ash: MLflow.AshHost.Postgres.World],
                 else: []
               )
 
