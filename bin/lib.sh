@@ -102,7 +102,8 @@ build() {
 
 # The archives are left out, and with them Hex: the library needs no package of its, and a network
 # that has none must do.
-without_hex() { export MIX_ARCHIVES=$ROOT/tmp/no-archives; }
+NO_ARCHIVES=$ROOT/tmp/no-archives
+without_hex() { export MIX_ARCHIVES=$NO_ARCHIVES; }
 
 # --- Virtual environments -------------------------------------------------------------
 
@@ -223,7 +224,8 @@ LEADERS=()
 ATTENDED=
 
 # attend COMMAND...: runs it so that a signal to this script is acted upon at once, where
-# bash would first wait for a command in the foreground to end.
+# bash would first wait for a command in the foreground to end. Never within ( ): a subshell
+# has no traps, and what it attends would be left behind.
 attend() {
   "$@" </dev/null &
   ATTENDED=$!

@@ -10,5 +10,6 @@
     plugins: [{Oban.Plugins.Lifeline, interval: 1_000, rescue_after: 5_000}]
   )
 
-# The Oban belongs to this process.
-Process.sleep(:infinity)
+# The Oban belongs to this process, whose input ends with the VM that started it.
+IO.read(:stdio, :eof)
+System.halt(137)
