@@ -88,6 +88,7 @@ if Code.ensure_loaded?(MLflow.Migration) do
       setup [:without_tables, :thunderline_tables]
 
       defp thunderline_tables(_context) do
+        TestRepo.query!("TRUNCATE cerebros_model_trials CASCADE")
         Postgres.migrate(3, MLflow.ThunderlineMigration)
 
         [t1, t2] =

@@ -610,6 +610,7 @@ defmodule MLflow.StoreContract do
           assert store.in_step(instance, [{@run_id, "t1", 7}]) == {:ok, []}
           assert {:ok, [{%{}, %{}, true}]} = store.local_sides(instance, [{@run_id, nil}])
 
+          @world.age!(name)
           {:ok, side} = store.load_for_sync(instance, "t1")
 
           linked!(context, trial, %{
@@ -618,7 +619,6 @@ defmodule MLflow.StoreContract do
             synced_at: side.trial.version
           })
 
-          @world.age!(name)
           assert store.in_step(instance, [{@run_id, "t1", 7}]) == {:ok, [@run_id]}
           @world.update!(name, "t1", rank: 1)
           assert store.in_step(instance, [{@run_id, "t1", 7}]) == {:ok, []}
