@@ -30,6 +30,7 @@ defmodule Mix.Tasks.Mlflow.Gen.MigrationTest do
   end
 
   if Code.ensure_loaded?(MLflow.Migration) do
+    @tag :ecto
     test "writes the migration once", %{folder: folder} do
       arguments =
         ~w(--repo MyApp.Repo --trials cerebros_model_trials --model-runs cerebros_model_runs
@@ -51,6 +52,7 @@ defmodule Mix.Tasks.Mlflow.Gen.MigrationTest do
       assert [^path] = Path.wildcard(Path.join(folder, "*.exs"))
     end
 
+    @tag :ecto
     test "tells the tables of one schema from those of another", %{folder: folder} do
       names = fn ->
         for path <- Path.wildcard(Path.join(folder, "*.exs")),
@@ -70,6 +72,7 @@ defmodule Mix.Tasks.Mlflow.Gen.MigrationTest do
       assert length(names.()) == 4
     end
 
+    @tag :ecto
     test "writes only the step that is missing", %{folder: folder} do
       alias MLflow.Migration.Generator
       options = [repo: MyApp.Repo, path: folder]
