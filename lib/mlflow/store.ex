@@ -51,6 +51,24 @@ defmodule MLflow.Store do
           metric_values: %{String.t() => MLflow.Metric.value()}
         }
 
+  @doc false
+  # A pull that changed nothing.
+  @spec nothing_pulled() :: pull
+  def nothing_pulled do
+    %{
+      name: nil,
+      status: nil,
+      start_time: nil,
+      end_time: nil,
+      artifact_uri: nil,
+      params: %{},
+      tags: %{},
+      deleted_tags: [],
+      points: [],
+      metric_values: %{}
+    }
+  end
+
   @typedoc """
   What a push needs to know: the trial, its run's record, and the points after that record's
   watermark - at most 50,000 of them, and `more?` where there are more. `points_seq` is the watermark

@@ -22,18 +22,7 @@ defmodule MLflow.TrackableTest do
     }
   end
 
-  @nothing %{
-    name: nil,
-    status: nil,
-    start_time: nil,
-    end_time: nil,
-    artifact_uri: nil,
-    params: %{},
-    tags: %{},
-    deleted_tags: [],
-    points: [],
-    metric_values: %{}
-  }
+  @nothing MLflow.Store.nothing_pulled()
 
   describe "a derived record" do
     test "is read by the names it gave" do

@@ -35,18 +35,7 @@ defmodule MLflow.StoreContract do
       @world unquote(world)
       @run_id "0123456789abcdef0123456789abcdef"
       @other_run "fedcba9876543210fedcba9876543210"
-      @nothing %{
-        name: nil,
-        status: nil,
-        start_time: nil,
-        end_time: nil,
-        artifact_uri: nil,
-        params: %{},
-        tags: %{},
-        deleted_tags: [],
-        points: [],
-        metric_values: %{}
-      }
+      @nothing MLflow.Store.nothing_pulled()
 
       setup do
         name = start_instance(@world.options())

@@ -8,17 +8,10 @@ defmodule MLflow.Store.Embedded do
 
   @behaviour MLflow.Store
 
-  alias MLflow.{Config, Error, Instance, Metric, ModelRuns, ModelTrial, Native, RunRecord}
+  alias MLflow.{Config, Error, Instance, ModelRuns, ModelTrial, Native, RunRecord}
   alias MLflow.{Trackable, Trial, Trials, Value}
-  alias MLflow.Store.Row
+  alias MLflow.Store.{Lease, Row}
   alias MLflow.Trackable.Record
-
-  # A claim outlives the search and the creation it is taken for, so that a live one is never taken
-  # over.
-  @claim_grace 5_000
-
-  # The other worker is mostly done long before its claim runs out.
-  @look_again 5_000
 
   # A million points that wait must not come at once, nor a whole experiment.
   @points_at_once 50_000
@@ -147,11 +140,11 @@ defmodule MLflow.Store.Embedded do
       model_trial_id: trial.id,
       mlflow_experiment_id: experiment_id,
       model_run_id: trial.model_run_id,
-      lease: 2 * instance.config.total_timeout + @claim_grace
+      lease: Lease.length(instance.config)
     }
 
     case call(instance, {:claim_run, claim}) do
-      {:ok, {:busy, _row, until}} -> {:error, busy(trial, until)}
+      {:ok, {:busy, _row, until}} -> {:error, Lease.busy(trial.id, until)}
       {:ok, {:unknown, row, since}} -> {:ok, {{:unknown, since}, Row.load(row, "mlflow_runs")}}
       {:ok, {kind, row, _time}} -> {:ok, {kind, Row.load(row, "mlflow_runs")}}
       error -> error
@@ -359,16 +352,6 @@ defmodule MLflow.Store.Embedded do
         error -> {:halt, error}
       end
     end)
-  end
-
-  defp busy(trial, until) do
-    Error.new(
-      :conflict,
-      "claim",
-      "another worker is creating the run of trial #{trial.id}",
-      retryable: true,
-      retry_after: (until - Metric.now()) |> max(1_000) |> min(@look_again)
-    )
   end
 
   @doc false

@@ -61,18 +61,7 @@ defmodule MLflow.Sync.Settlement do
     {:error, error}
   end
 
-  @nothing %{
-    name: nil,
-    status: nil,
-    start_time: nil,
-    end_time: nil,
-    artifact_uri: nil,
-    params: %{},
-    tags: %{},
-    deleted_tags: [],
-    points: [],
-    metric_values: %{}
-  }
+  @nothing Store.nothing_pulled()
 
   defp pull(_instance, trial, pull) when pull == @nothing, do: {:ok, {0, trial.version}}
   defp pull(instance, trial, pull), do: instance.config.store.update_trial(instance, trial, pull)

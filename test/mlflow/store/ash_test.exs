@@ -7,18 +7,7 @@ if Code.ensure_loaded?(MLflow.Store.Ash) do
 
     @moduletag :ash
 
-    @nothing %{
-      name: nil,
-      status: nil,
-      start_time: nil,
-      end_time: nil,
-      artifact_uri: nil,
-      params: %{},
-      tags: %{},
-      deleted_tags: [],
-      points: [],
-      metric_values: %{}
-    }
+    @nothing MLflow.Store.nothing_pulled()
 
     defp start_store(host, opts \\ []),
       do: opts |> Module.concat(host, World).options() |> start_instance() |> instance!()

@@ -13,18 +13,7 @@ if Code.ensure_loaded?(MLflow.Store.Ecto) do
     @moduletag :ecto
     @moduletag :postgres
 
-    @nothing %{
-      name: nil,
-      status: nil,
-      start_time: nil,
-      end_time: nil,
-      artifact_uri: nil,
-      params: %{},
-      tags: %{},
-      deleted_tags: [],
-      points: [],
-      metric_values: %{}
-    }
+    @nothing MLflow.Store.nothing_pulled()
 
     @worlds [ecto: HostWorld] ++
               if(Code.ensure_loaded?(MLflow.AshHost.Postgres),

@@ -4,15 +4,9 @@ defmodule MLflow.Store.Host.Claims do
   # the trial first, by compare-and-swap. A claim that was neither given back nor followed by a run means
   # that nobody knows whether the run exists.
 
-  alias MLflow.{Error, Metric, Native, RunRecord, Store, Trial}
+  alias MLflow.{Metric, Native, RunRecord, Store, Trial}
   alias MLflow.Store.Host.{Columns, Database, Runs}
-
-  # A claim outlives the search and the creation it is taken for, so that a live one is never taken
-  # over.
-  @grace 5_000
-
-  # The other worker is mostly done long before its claim runs out.
-  @look_again 5_000
+  alias MLflow.Store.Lease
 
   @unclaimed %{claimed_by: nil, claimed_until: nil}
 
@@ -40,7 +34,7 @@ defmodule MLflow.Store.Host.Claims do
           swap(db, row, claim(db, trial, experiment_id, now), {:unknown, since})
 
         {:until, until} ->
-          {:error, busy(trial, until)}
+          {:error, Lease.busy(trial.id, until)}
       end
     end
   end
@@ -92,7 +86,7 @@ defmodule MLflow.Store.Host.Claims do
     |> Map.merge(%{
       model_trial_id: trial.id,
       claimed_by: Native.owner(),
-      claimed_until: now + 2 * db.config.total_timeout + @grace
+      claimed_until: now + Lease.length(db.config)
     })
   end
 
@@ -105,15 +99,5 @@ defmodule MLflow.Store.Host.Claims do
   defp set(db, record, changes) do
     changes = Map.put(changes, :updated_at, DateTime.utc_now())
     with {:ok, _} <- Runs.change(db, record, changes), do: :ok
-  end
-
-  defp busy(trial, until) do
-    Error.new(
-      :conflict,
-      "claim",
-      "another worker is creating the run of trial #{trial.id}",
-      retryable: true,
-      retry_after: (until - Metric.now()) |> max(1_000) |> min(@look_again)
-    )
   end
 end
