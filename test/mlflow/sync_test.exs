@@ -28,6 +28,7 @@ defmodule MLflow.SyncTest do
 
   defp push!(trial_id, name) do
     {:ok, report} = Sync.trial_to_mlflow(trial_id, name: name)
+    next_millisecond()
     report
   end
 

@@ -84,6 +84,13 @@ defmodule MLflow.Case do
     {start_server(Tracking.script(tracking, overrides)), tracking}
   end
 
+  @doc """
+  Waits for the next millisecond. Of a run that was synced in the very one in which it is read again,
+  nobody knows which came first, so it costs a request more.
+  """
+  def next_millisecond(this \\ MLflow.Metric.now()),
+    do: if(MLflow.Metric.now() > this, do: :ok, else: next_millisecond(this))
+
   @doc "Waits until `fun` answers something true, and answers that."
   def eventually(fun, timeout \\ 5_000) do
     poll(fun, System.monotonic_time(:millisecond) + timeout, timeout)
