@@ -34,6 +34,10 @@ if Code.ensure_loaded?(Oban) and Code.ensure_loaded?(Ecto.Query) do
     and other options of `unique:` are for one job, and change nothing for a list. Two processes that
     add one list at the same time may both add a job; the second to run finds nothing left to do.
 
+    Oban does not wait for a transaction that is adding the equal job at that moment: what comes back
+    then is `conflict?: true` without an id. Should that transaction roll back, there is no job, and the
+    periodic sync finds the trial.
+
     ## What Oban shows
 
     A job has the tags `"mlflow"` and its action, and in its `meta`
