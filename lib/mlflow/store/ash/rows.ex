@@ -91,26 +91,33 @@ if Code.ensure_loaded?(Ash) do
 
     def read(query, limit, call) do
       if pages_only?(query.resource) do
-        collected = each_page(query, call, [], &enough(&1, &2, limit))
-
-        with {:ok, rows} <- collected,
-             do: {:ok, if(limit, do: Enum.take(rows, limit), else: rows)}
+        collect(query, limit, call)
       else
         query = if limit, do: Ash.Query.limit(query, limit), else: query
         Ash.read(query, [page: false] ++ call)
       end
     end
 
-    defp enough(rows, found, limit) do
-      found = found ++ rows
-      if limit && length(found) >= limit, do: {:halt, found}, else: {:cont, found}
+    @doc "The same by the page, and of those only the rows that are wanted."
+    @spec collect(Ash.Query.t(), pos_integer | nil, keyword, (struct -> boolean)) ::
+            {:ok, [struct]} | {:error, term}
+    def collect(query, limit, call, wanted? \\ fn _row -> true end) do
+      collected =
+        each_page(query, call, {[], limit}, fn rows, {pages, left} ->
+          wanted = rows |> Enum.filter(wanted?) |> first(left)
+          left = left && left - length(wanted)
+          {if(left == 0, do: :halt, else: :cont), {[wanted | pages], left}}
+        end)
+
+      with {:ok, {pages, _left}} <- collected,
+           do: {:ok, pages |> Enum.reverse() |> Enum.concat()}
     end
 
-    @doc "A query's rows by the page, until `fun` has had enough of them."
-    @spec each_page(Ash.Query.t(), keyword, acc, ([struct], acc -> {:cont | :halt, acc})) ::
-            {:ok, acc} | {:error, term}
-          when acc: var
-    def each_page(query, call, acc, fun) do
+    defp first(rows, nil), do: rows
+    defp first(rows, limit), do: Enum.take(rows, limit)
+
+    # Until `fun` has had enough of them.
+    defp each_page(query, call, acc, fun) do
       read =
         if pages_only?(query.resource),
           do: &page_of_action(by_key(query), pagination(query.resource), &1, call),

@@ -66,7 +66,7 @@ if Code.ensure_loaded?(Ash) do
         |> oldest_first(handle)
         |> Ash.Query.load(mlflow_run: run_query(handle))
 
-      guard(handle, fn -> collect(query, handle, limit) end)
+      guard(handle, fn -> Rows.collect(query, limit, handle.call, &due?/1) end)
     end
 
     defp run_query(handle), do: Ash.Query.select(handle.tables.runs, @told)
@@ -112,16 +112,6 @@ if Code.ensure_loaded?(Ash) do
       if finished == [],
         do: Ash.Expr.expr(true),
         else: Ash.Expr.expr(is_nil(^Ash.Expr.ref(field)) or ^Ash.Expr.ref(field) not in ^finished)
-    end
-
-    defp collect(query, handle, limit) do
-      found =
-        Rows.each_page(query, handle.call, [], fn records, found ->
-          found = found ++ Enum.filter(records, &due?/1)
-          if length(found) >= limit, do: {:halt, found}, else: {:cont, found}
-        end)
-
-      with {:ok, found} <- found, do: {:ok, Enum.take(found, limit)}
     end
 
     defp due?(%{mlflow_run: nil}), do: true
