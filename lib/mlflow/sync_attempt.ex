@@ -66,4 +66,15 @@ defmodule MLflow.SyncAttempt do
     requests: 0,
     writes: 0
   ]
+
+  @actions ~w(sync_trial_to_mlflow sync_mlflow_to_trial sync_experiment create_run
+              ensure_experiment)a
+
+  # The names that rows of any store may hold; no other becomes an atom.
+  @doc false
+  def actions, do: @actions
+  @doc false
+  def directions, do: [:push, :pull, :both]
+  @doc false
+  def results, do: [:ok, :error, :snooze, :cancel]
 end

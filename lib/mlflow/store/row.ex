@@ -20,9 +20,6 @@ defmodule MLflow.Store.Row do
 
   @times ~w(started_at completed_at finished_at inserted_at updated_at synced_at at)a
 
-  @actions ~w(sync_trial_to_mlflow sync_mlflow_to_trial sync_experiment create_run
-              ensure_experiment)a
-
   # Experiments are compared by the thousand: names are spelled once.
   @fields Map.new(@structs, fn {table, module} ->
             fields = module |> struct() |> Map.from_struct() |> Map.keys()
@@ -47,9 +44,9 @@ defmodule MLflow.Store.Row do
   defp load_field(:status, name), do: known(name, Trial.statuses() ++ MLflow.Run.statuses())
   defp load_field(:state, name), do: known(name, ModelRun.states())
   defp load_field(:lifecycle_stage, name), do: known(name, [:active, :deleted])
-  defp load_field(:action, name), do: known(name, @actions)
-  defp load_field(:direction, name), do: known(name, [:push, :pull, :both])
-  defp load_field(:result, name), do: known(name, [:ok, :error, :snooze, :cancel])
+  defp load_field(:action, name), do: known(name, SyncAttempt.actions())
+  defp load_field(:direction, name), do: known(name, SyncAttempt.directions())
+  defp load_field(:result, name), do: known(name, SyncAttempt.results())
   defp load_field(:winner, name), do: known(name, [:local, :remote])
   defp load_field(:error, map), do: Error.from_map(map)
   defp load_field(field, value) when field in @numbers, do: value |> Value.number() |> elem(1)

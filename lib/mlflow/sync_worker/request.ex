@@ -9,9 +9,6 @@ defmodule MLflow.SyncWorker.Request do
           | :create_run
           | :ensure_experiment
 
-  @actions ~w(sync_trial_to_mlflow sync_mlflow_to_trial sync_experiment create_run
-              ensure_experiment)a
-
   @doc "The target of `:create_run` is `{trial_id, experiment_id}`. Option: `model_run_id:`."
   @spec new(action, term, keyword) :: MLflow.Queue.new()
   def new(action, target, opts \\ [])
@@ -51,7 +48,8 @@ defmodule MLflow.SyncWorker.Request do
   end
 
   def new(action, _target, _opts) do
-    nearest = Enum.max_by(@actions, &String.jaro_distance("#{&1}", inspect(action)))
+    nearest =
+      Enum.max_by(MLflow.SyncAttempt.actions(), &String.jaro_distance("#{&1}", inspect(action)))
 
     raise ArgumentError,
           "there is no job #{inspect(action)}; did you mean #{inspect(nearest)}?"

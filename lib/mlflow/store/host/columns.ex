@@ -75,16 +75,13 @@ defmodule MLflow.Store.Host.Columns do
     }
   end
 
-  @actions ~w(sync_trial_to_mlflow sync_mlflow_to_trial sync_experiment create_run
-              ensure_experiment)a
-
   @spec attempt(map) :: SyncAttempt.t()
   def attempt(row) do
     %SyncAttempt{
       take(row, %SyncAttempt{})
-      | action: known(row.action, @actions),
-        direction: known(row.direction, [:push, :pull, :both]),
-        result: known(row.result, [:ok, :error, :snooze, :cancel]),
+      | action: known(row.action, SyncAttempt.actions()),
+        direction: known(row.direction, SyncAttempt.directions()),
+        result: known(row.result, SyncAttempt.results()),
         error: row.error && Error.from_map(row.error)
     }
   end
