@@ -1,8 +1,9 @@
 defmodule MLflow.Runs do
   @moduledoc """
-  The run and experiment records of the embedded store: what was last seen in MLflow.
+  The records of runs and experiments: what was last seen in MLflow.
 
-  To ask the server itself, use `MLflow.Client`.
+  To ask the server itself, use `MLflow.Client`. Where the records are in the application's own tables,
+  it lists them there (`list/1` and `experiments/1` are the embedded store's).
 
       {:ok, runs} = MLflow.Runs.list(where: %{mlflow_experiment_id: "1"})
   """

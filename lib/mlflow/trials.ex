@@ -15,6 +15,9 @@ defmodule MLflow.Trials do
   The numbers in `metrics` (nested maps become dotted keys), `final_accuracy`, `final_loss` and
   `best_metric_value` are also recorded as points of the trial's history, with the time at which
   they were recorded; one that repeats the latest logged point of its key adds none.
+
+  Where the trials are records of the application's own (`MLflow.Store.Ecto`, `MLflow.Store.Ash`), it
+  creates, changes and lists them itself; `log_metrics/3` and `history/3` are for those, too.
   """
 
   alias MLflow.{Error, Instance, Metric, ModelTrial, Trial}
