@@ -2,6 +2,9 @@
 //! store, and answers.
 
 mod experiments;
+mod logged_models;
+mod model_versions;
+mod registered_models;
 mod runs;
 
 use std::future::Future;
@@ -27,10 +30,16 @@ pub struct Endpoint {
 
 /// Every endpoint of the REST API under `/mlflow`; artifacts and pages are routed by themselves.
 pub fn endpoints() -> Vec<Endpoint> {
-    [experiments::endpoints(), runs::endpoints()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        experiments::endpoints(),
+        runs::endpoints(),
+        registered_models::endpoints(),
+        model_versions::endpoints(),
+        logged_models::endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn get<F>(path: &'static str, handler: fn(App, Call) -> F) -> Endpoint
@@ -45,6 +54,20 @@ where
     F: Future<Output = Answered> + Send + 'static,
 {
     endpoint(Method::POST, path, handler)
+}
+
+fn patch<F>(path: &'static str, handler: fn(App, Call) -> F) -> Endpoint
+where
+    F: Future<Output = Answered> + Send + 'static,
+{
+    endpoint(Method::PATCH, path, handler)
+}
+
+fn delete<F>(path: &'static str, handler: fn(App, Call) -> F) -> Endpoint
+where
+    F: Future<Output = Answered> + Send + 'static,
+{
+    endpoint(Method::DELETE, path, handler)
 }
 
 fn endpoint<F>(method: Method, path: &'static str, handler: fn(App, Call) -> F) -> Endpoint
