@@ -6,8 +6,10 @@ mod runs;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::LazyLock;
 
 use http::Method;
+use mlflow_store::tracking::{Code, Refusal};
 
 use crate::answer::Answered;
 use crate::app::App;
@@ -29,6 +31,17 @@ pub fn endpoints() -> Vec<Endpoint> {
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// Asks the endpoint at `path` from within.
+pub async fn call(path: &str, app: App, call: Call) -> Answered {
+    static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(endpoints);
+    let found = ENDPOINTS.iter().find(|endpoint| endpoint.path == path);
+    let endpoint = found.ok_or_else(|| {
+        let message = format!("{path} is not served here");
+        Refusal::new(Code::NotImplemented, message)
+    })?;
+    (endpoint.handler)(app, call).await
 }
 
 fn get<F>(path: &'static str, handler: fn(App, Call) -> F) -> Endpoint

@@ -7,7 +7,7 @@ use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, get, on};
+use axum::routing::{MethodFilter, get, on, post};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use mlflow_store::tracking::{Code, Refusal};
@@ -15,6 +15,7 @@ use mlflow_store::tracking::{Code, Refusal};
 use crate::answer::{Refused, refuse};
 use crate::app::App;
 use crate::call::Call;
+use crate::graphql::graphql;
 use crate::guard::guard;
 use crate::handlers::{self, Endpoint};
 use crate::{monitoring, observer, pages};
@@ -33,6 +34,7 @@ pub fn router(app: App) -> Router {
         .route("/health", get(monitoring::health))
         .route("/version", get(monitoring::version))
         .route("/metrics", get(monitoring::metrics))
+        .route("/graphql", post(graphql))
         .merge(pages::router());
     for prefix in PREFIXES {
         router = router.nest(prefix, api.clone());
