@@ -11,6 +11,18 @@ use super::ask;
 use crate::app::App;
 use crate::message::camel_case;
 
+const LISTS: [&str; 9] = [
+    "datasetInputs",
+    "files",
+    "metrics",
+    "modelInputs",
+    "modelVersions",
+    "params",
+    "runs",
+    "tags",
+    "modelOutputs",
+];
+
 pub fn select<'a>(
     app: &'a App,
     wanted: &'a SelectionSet,
@@ -76,10 +88,14 @@ async fn linked(
     Ok(Some(found))
 }
 
-/// A field may be asked for twice, under two names.
+/// A field may be asked for twice, under two names. REST leaves out what is empty.
 fn find(given: &Map<String, Value>, wanted: &str) -> Value {
     let found = given.iter().find(|(name, _)| camel_case(name) == wanted);
-    found.map_or(Value::Null, |(_, value)| value.clone())
+    match found {
+        Some((_, value)) => value.clone(),
+        None if LISTS.contains(&wanted) => json!([]),
+        None => Value::Null,
+    }
 }
 
 /// JavaScript has no 64-bit integers, and GraphQL no NaN.
