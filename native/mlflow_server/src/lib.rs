@@ -10,6 +10,7 @@ mod answer;
 mod app;
 mod call;
 mod config;
+mod grammar;
 mod guard;
 mod handlers;
 mod message;

@@ -11,6 +11,7 @@ mod error;
 pub mod entities;
 pub mod experiments;
 pub mod metrics;
+pub mod query;
 pub mod runs;
 
 pub use error::{Code, Refusal, Result};
