@@ -146,6 +146,7 @@ fn group<'a>(text: &'a str, nodes: Vec<Node<'a>>) -> Result<Vec<Node<'a>>, TooLa
     let nodes = joined(text, nodes, &ALIAS);
     let nodes = aliased(text, nodes);
     let nodes = joined(text, nodes, &ASSIGNMENT);
+    let nodes = commented(text, nodes);
     Ok(joined(text, nodes, &LIST))
 }
 
@@ -301,6 +302,27 @@ fn ordered<'a>(text: &'a str, nodes: Vec<Node<'a>>) -> Vec<Node<'a>> {
             let to = grouped.len();
             collapse(text, &mut grouped, before..to, Class::Identifier);
         }
+    }
+    grouped
+}
+
+/// A comment becomes part of the group before it, unless nothing follows.
+fn commented<'a>(text: &'a str, nodes: Vec<Node<'a>>) -> Vec<Node<'a>> {
+    let is_end = |node: &Node| node.is(Kind::Comment) || node.text.starts_with(['\r', '\n']);
+    let last = nodes.iter().rposition(|node| !is_end(node)).unwrap_or(0);
+    let mut grouped: Vec<Node> = Vec::with_capacity(nodes.len());
+    for (place, node) in nodes.into_iter().enumerate() {
+        let is_comment = node.is(Kind::Comment) && place < last;
+        let before = grouped.iter().rposition(|node| !node.is_space());
+        grouped.push(node);
+        let takes = |before: &usize| !matches!(grouped[*before].class, Class::Leaf(_));
+        let Some(before) = before.filter(takes).filter(|_| is_comment) else {
+            continue;
+        };
+        let comment = grouped.split_off(before + 1);
+        let group = &mut grouped[before];
+        group.text = &text[group.start..comment.last().map_or(group.end(), Node::end)];
+        group.parts.extend(comment);
     }
     grouped
 }

@@ -22,6 +22,13 @@ pub fn read(text: &str) -> Result<Vec<String>, Refusal> {
     texts.ok_or_else(|| other_types(&items))
 }
 
+/// The items of a list that may hold nothing, and numbers as well as texts.
+pub fn read_any(text: &str) -> Result<Vec<String>, Refusal> {
+    let items = Reader(text.chars().peekable()).list();
+    let items = items.ok_or_else(ill_formed)?;
+    Ok(items.into_iter().map(Item::into_text).collect())
+}
+
 enum Item {
     Text(String),
     /// A number, `True`, `False` or `None`, as it was written.
@@ -33,6 +40,12 @@ impl Item {
         match self {
             Self::Text(text) => Some(text.clone()),
             Self::Other(_) => None,
+        }
+    }
+
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(text) | Self::Other(text) => text,
         }
     }
 

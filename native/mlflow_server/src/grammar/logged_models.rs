@@ -3,7 +3,7 @@
 use mlflow_store::tracking::Refusal;
 use mlflow_store::tracking::query::{Comparison, Subject, Value};
 
-use super::check::comparator;
+use super::check::{comparator, mismatched};
 use super::clauses::{self, Clause, Part};
 use super::list;
 use crate::python;
@@ -36,15 +36,15 @@ pub fn parse(text: &str) -> Result<Vec<Comparison>, Refusal> {
             python::repr(text)
         )));
     };
-    let mut comparisons = Vec::new();
+    let mut written = Vec::new();
     for clause in clauses {
         match clause {
-            Clause::Comparison(parts) => comparisons.push(comparison(parts)?),
+            Clause::Comparison(parts) => written.push(Written::read(parts)?),
             Clause::Other { is_and: true, .. } => {}
             Clause::Other { .. } => return Err(not_comparisons(text)),
         }
     }
-    Ok(comparisons)
+    written.into_iter().map(Written::comparison).collect()
 }
 
 fn not_comparisons(text: &str) -> Refusal {
@@ -55,32 +55,57 @@ fn not_comparisons(text: &str) -> Refusal {
     ))
 }
 
-fn comparison(parts: &[Part]) -> Result<Comparison, Refusal> {
-    let [left, operator, right] = parts else {
-        let shown: String = parts.iter().map(|part| part.text).collect();
-        return Err(Refusal::invalid(format!(
-            "Invalid comparison: {shown}. Expected a comparison with 3 tokens."
-        )));
-    };
-    let named = Named::read(left.text)?;
-    let operator = operator.text.to_uppercase();
-    named.check(&operator)?;
-    let value = if named.is_numeric() {
-        Value::Real(number(right.text)?)
-    } else if right.text.starts_with('(') && right.text.ends_with(')') {
-        Value::Texts(list::read(right.text)?)
-    } else {
-        Value::Text(right.text.trim_matches('\'').to_owned())
-    };
-    let takes_list = matches!(operator.as_str(), "IN" | "NOT IN");
-    if takes_list != matches!(value, Value::Texts(_)) {
-        return Err(super::check::mismatched());
+/// A comparison of which it is not known yet whether there is such an attribute.
+struct Written<'a> {
+    named: Named,
+    operator: String,
+    number: f64,
+    text: &'a str,
+}
+
+impl<'a> Written<'a> {
+    fn read(parts: &[Part<'a>]) -> Result<Self, Refusal> {
+        let [left, operator, right] = parts else {
+            let shown: String = parts.iter().map(|part| part.text).collect();
+            return Err(Refusal::invalid(format!(
+                "Invalid comparison: {shown}. Expected a comparison with 3 tokens."
+            )));
+        };
+        let named = Named::read(left.text)?;
+        let operator = operator.text.to_uppercase();
+        named.check(&operator)?;
+        let is_numeric = named.is_numeric();
+        Ok(Self {
+            named,
+            operator,
+            number: if is_numeric { number(right.text)? } else { 0.0 },
+            text: right.text,
+        })
     }
-    Ok(Comparison {
-        subject: named.subject()?,
-        comparator: comparator(&operator)?,
-        value,
-    })
+
+    fn comparison(self) -> Result<Comparison, Refusal> {
+        let value = self.value()?;
+        let takes_list = matches!(self.operator.as_str(), "IN" | "NOT IN");
+        let subject = self.named.subject()?;
+        if takes_list != matches!(value, Value::Texts(_)) {
+            return Err(mismatched());
+        }
+        Ok(Comparison {
+            subject,
+            comparator: comparator(&self.operator)?,
+            value,
+        })
+    }
+
+    fn value(&self) -> Result<Value, Refusal> {
+        if self.named.is_numeric() {
+            Ok(Value::Real(self.number))
+        } else if self.text.starts_with('(') && self.text.ends_with(')') {
+            Ok(Value::Texts(list::read_any(self.text)?))
+        } else {
+            Ok(Value::Text(self.text.trim_matches('\'').to_owned()))
+        }
+    }
 }
 
 /// MLflow breaks down with Python's own message.
