@@ -7,11 +7,9 @@ mod runs;
 use std::future::Future;
 use std::pin::Pin;
 
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use http::Method;
 
-use crate::answer::{Answered, refuse};
+use crate::answer::Answered;
 use crate::app::App;
 use crate::call::Call;
 
@@ -57,22 +55,5 @@ where
         method,
         path,
         handler: Box::new(move |app, call| Box::pin(handler(app, call))),
-    }
-}
-
-/// The version of MLflow that this server answers as.
-pub const MLFLOW_VERSION: &str = "3.17.2";
-
-pub async fn version() -> &'static str {
-    MLFLOW_VERSION
-}
-
-/// "OK", once the database has been asked.
-pub async fn health(State(app): State<App>) -> Response {
-    let asked = app
-        .read(|conn| Ok(conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?));
-    match asked.await {
-        Ok(()) => "OK".into_response(),
-        Err(refusal) => refuse(&refusal),
     }
 }

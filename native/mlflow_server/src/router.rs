@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::call::Call;
 use crate::guard::guard;
 use crate::handlers::{self, Endpoint};
-use crate::observer;
+use crate::{monitoring, observer, pages};
 
 /// MLflow 3's clients ask for some endpoints, its web interface for others, under these.
 const PREFIXES: [&str; 4] = [
@@ -30,8 +30,10 @@ const PREFIXES: [&str; 4] = [
 pub fn router(app: App) -> Router {
     let api = api();
     let mut router = Router::new()
-        .route("/health", get(handlers::health))
-        .route("/version", get(handlers::version));
+        .route("/health", get(monitoring::health))
+        .route("/version", get(monitoring::version))
+        .route("/metrics", get(monitoring::metrics))
+        .merge(pages::router());
     for prefix in PREFIXES {
         router = router.nest(prefix, api.clone());
     }
@@ -112,7 +114,7 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
     let received = request.body().size_hint().lower();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
-    app.observer().answered(&observer::Request {
+    app.answered(&observer::Request {
         method: method.as_str(),
         route: route.as_ref().map_or("", MatchedPath::as_str),
         status: response.status().as_u16(),
