@@ -19,6 +19,8 @@ use crate::answer::Answered;
 use crate::app::App;
 use crate::call::Call;
 
+pub(crate) use experiments::parse_id as parse_experiment_id;
+
 type Handled = Pin<Box<dyn Future<Output = Answered> + Send>>;
 pub type Handler = Box<dyn Fn(App, Call) -> Handled + Send + Sync>;
 

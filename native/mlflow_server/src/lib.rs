@@ -11,6 +11,7 @@ mod app;
 mod call;
 mod config;
 mod graphql;
+mod grammar;
 mod guard;
 mod handlers;
 mod message;

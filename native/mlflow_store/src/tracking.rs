@@ -17,6 +17,7 @@ pub mod logged_models;
 pub mod metrics;
 pub mod model_versions;
 pub mod registered_models;
+pub mod query;
 pub mod runs;
 
 pub use error::{Code, Refusal, Result};
