@@ -1,11 +1,12 @@
 //! What each endpoint does, one file per MLflow resource. A handler reads its request, asks the
 //! store, and answers.
 
+pub mod artifacts;
 mod experiments;
+mod interface;
 mod logged_models;
 mod model_versions;
 mod registered_models;
-mod interface;
 mod runs;
 
 use std::future::Future;
@@ -39,6 +40,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         registered_models::endpoints(),
         model_versions::endpoints(),
         logged_models::endpoints(),
+        artifacts::endpoints(),
         interface::endpoints(),
     ]
     .into_iter()

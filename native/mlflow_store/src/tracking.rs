@@ -8,17 +8,17 @@
 
 mod error;
 mod python;
-mod uri;
-mod validate;
 
 pub mod entities;
 pub mod experiments;
 pub mod logged_models;
 pub mod metrics;
 pub mod model_versions;
-pub mod registered_models;
 pub mod query;
+pub mod registered_models;
 pub mod runs;
+pub mod uri;
+pub mod validate;
 
 pub use error::{Code, Refusal, Result};
 

@@ -72,9 +72,7 @@ async fn create(app: App, call: Call) -> Answered {
 async fn get_version(app: App, call: Call) -> Answered {
     let message = call.message(&BY_VERSION)?;
     let version = app
-        .read(move |conn| {
-            model_versions::get(conn, message.text("name"), message.text("version"))
-        })
+        .read(move |conn| model_versions::get(conn, message.text("name"), message.text("version")))
         .await?;
     Answer::named("model_version", &version)
 }

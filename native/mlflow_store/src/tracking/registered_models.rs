@@ -69,12 +69,7 @@ pub fn update(
     get(conn, name)
 }
 
-pub fn rename(
-    conn: &Connection,
-    name: &str,
-    new_name: &str,
-    now: i64,
-) -> Result<RegisteredModel> {
+pub fn rename(conn: &Connection, name: &str, new_name: &str, now: i64) -> Result<RegisteredModel> {
     validate::new_name(new_name)?;
     find_valid(conn, name)?;
     if name != new_name && find(conn, new_name)?.is_some() {
@@ -110,7 +105,8 @@ pub fn latest_versions(
         .map(|stage| validate::stage(stage))
         .collect::<Result<_>>()?;
     let mut versions = latest(conn, name, "min(version)")?;
-    versions.retain(|version| stages.is_empty() || stages.contains(&version.current_stage.as_str()));
+    versions
+        .retain(|version| stages.is_empty() || stages.contains(&version.current_stage.as_str()));
     for version in &mut versions {
         version.aliases = aliases::of_version(conn, name, &version.version)?;
     }
@@ -137,9 +133,8 @@ pub fn delete_tag(conn: &Connection, name: &str, key: &str) -> Result<()> {
 /// A bare row, without what [`get`] adds to it.
 pub(crate) fn find_valid(conn: &Connection, name: &str) -> Result<RegisteredModel> {
     validate::model_name(name)?;
-    find(conn, name)?.ok_or_else(|| {
-        Refusal::missing(format!("Registered Model with name={name} not found"))
-    })
+    find(conn, name)?
+        .ok_or_else(|| Refusal::missing(format!("Registered Model with name={name} not found")))
 }
 
 pub(crate) fn touch(conn: &Connection, name: &str, now: i64) -> Result<()> {
@@ -180,7 +175,9 @@ fn latest(conn: &Connection, name: &str, order: &str) -> Result<Vec<ModelVersion
         "SELECT max(version) FROM model_versions \
          WHERE name = ?1 AND current_stage != ?2 GROUP BY current_stage ORDER BY {order}"
     );
-    let newest: Vec<i64> = rows(conn, &sql, (name, model_versions::DELETED), |row| row.get(0))?;
+    let newest: Vec<i64> = rows(conn, &sql, (name, model_versions::DELETED), |row| {
+        row.get(0)
+    })?;
     newest
         .into_iter()
         .map(|version| model_versions::read(conn, name, version))

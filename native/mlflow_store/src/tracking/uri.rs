@@ -28,7 +28,10 @@ impl<'a> Uri<'a> {
 
     /// In lower case, without user and port.
     pub fn host(&self) -> String {
-        let (_, address) = self.authority.rsplit_once('@').unwrap_or(("", self.authority));
+        let (_, address) = self
+            .authority
+            .rsplit_once('@')
+            .unwrap_or(("", self.authority));
         let host = match address.strip_prefix('[') {
             Some(rest) => rest.split(']').next(),
             None => address.split(':').next(),
@@ -37,7 +40,10 @@ impl<'a> Uri<'a> {
     }
 
     pub fn port(&self) -> Option<u16> {
-        let (_, address) = self.authority.rsplit_once('@').unwrap_or(("", self.authority));
+        let (_, address) = self
+            .authority
+            .rsplit_once('@')
+            .unwrap_or(("", self.authority));
         let (_, port) = address.rsplit_once(':')?;
         port.parse().ok()
     }

@@ -54,12 +54,7 @@ pub fn create(
     super::read(conn, &new.name, version)
 }
 
-fn insert(
-    conn: &Connection,
-    new: &NewModelVersion,
-    lineage: &Lineage,
-    now: i64,
-) -> Result<i64> {
+fn insert(conn: &Connection, new: &NewModelVersion, lineage: &Lineage, now: i64) -> Result<i64> {
     let (storage, run_id) = storage(conn, lineage)?;
     registered_models::find_valid(conn, &new.name)?;
     registered_models::touch(conn, &new.name, now)?;

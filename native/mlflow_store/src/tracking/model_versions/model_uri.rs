@@ -118,12 +118,24 @@ mod tests {
             ("models:/m-1", ModelUri::Logged("m-1")),
             ("models:/m/3", ModelUri::Version { name, version: "3" }),
             ("models:/m/LATEST", ModelUri::Latest { name }),
-            ("models:/m/prod", ModelUri::Stage { name, stage: "prod" }),
+            (
+                "models:/m/prod",
+                ModelUri::Stage {
+                    name,
+                    stage: "prod",
+                },
+            ),
             ("MODELS:/m@a", ModelUri::Alias { name, alias: "a" }),
         ] {
             assert_eq!(ModelUri::parse(uri), Some(expected), "{uri}");
         }
-        for wrong in ["models:/", "models:/a/b/c", "models:/m/", "models:/m@", "runs:/m"] {
+        for wrong in [
+            "models:/",
+            "models:/a/b/c",
+            "models:/m/",
+            "models:/m@",
+            "runs:/m",
+        ] {
             assert_eq!(ModelUri::parse(wrong), None, "{wrong}");
         }
     }

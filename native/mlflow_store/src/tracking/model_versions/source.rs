@@ -13,7 +13,16 @@ use super::model_uri::{self, ModelUri};
 const PROMPT_PLACEHOLDERS: [&str; 2] = ["dummy-source", "prompt-template"];
 /// Schemes whose stores connect to the host that the URI names.
 const HOST_ADDRESSED: [&str; 10] = [
-    "ftp", "sftp", "hdfs", "viewfs", "http", "https", "mlflow-artifacts", "r2", "b2", "abfss",
+    "ftp",
+    "sftp",
+    "hdfs",
+    "viewfs",
+    "http",
+    "https",
+    "mlflow-artifacts",
+    "r2",
+    "b2",
+    "abfss",
 ];
 const PROXY_ROUTE: [&str; 4] = ["api", "2.0", "mlflow-artifacts", "artifacts"];
 
@@ -124,7 +133,8 @@ fn check_in_run(conn: &Connection, source: &str, run_id: Option<&str>) -> Result
     }
     check_no_relative_part(source)?;
     let names_model = uri.scheme == "models"
-        && (!uri.authority.is_empty() || ModelUri::parse(source).is_some_and(|uri| uri.is_logged()));
+        && (!uri.authority.is_empty()
+            || ModelUri::parse(source).is_some_and(|uri| uri.is_logged()));
     match uri.scheme.as_str() {
         "runs" if uri.authority.is_empty() && uri.path.split('/').nth(1) == run_id => Ok(()),
         "runs" => Err(not_contained(source, "run_id")),
@@ -151,7 +161,8 @@ fn check_in_model(conn: &Connection, source: &str, model_id: &str) -> Result<()>
     let holds = match uri.scheme.as_str() {
         "models" if !uri.authority.is_empty() => false,
         "models" => {
-            let parsed = ModelUri::parse(source).ok_or_else(|| not_contained(source, "model_id"))?;
+            let parsed =
+                ModelUri::parse(source).ok_or_else(|| not_contained(source, "model_id"))?;
             !parsed.is_logged() || parsed == ModelUri::Logged(model_id)
         }
         "runs" => false,
@@ -244,12 +255,13 @@ fn held_by(source: &str, id: &str, root: Result<String>) -> Result<String> {
 }
 
 fn not_contained(source: &str, id: &str) -> Refusal {
-    let reason = format!(
-        "The {id} request parameter must identify the resource that contains the source."
-    );
+    let reason =
+        format!("The {id} request parameter must identify the resource that contains the source.");
     invalid(source, &reason)
 }
 
 fn invalid(source: &str, reason: &str) -> Refusal {
-    Refusal::invalid(format!("Invalid model version source: '{source}'. {reason}"))
+    Refusal::invalid(format!(
+        "Invalid model version source: '{source}'. {reason}"
+    ))
 }
