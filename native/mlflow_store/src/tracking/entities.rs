@@ -35,8 +35,9 @@ pub struct Run {
     pub info: RunInfo,
     pub data: RunData,
     pub inputs: RunInputs,
-    #[serde(skip_serializing_if = "RunOutputs::is_empty")]
-    pub outputs: RunOutputs,
+    /// MLflow shows none for a run that was just created, and an empty one later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<RunOutputs>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,13 +76,8 @@ pub struct RunInputs {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RunOutputs {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub model_outputs: Vec<ModelOutput>,
-}
-
-impl RunOutputs {
-    fn is_empty(&self) -> bool {
-        self.model_outputs.is_empty()
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,10 +1,15 @@
-//! Runs, and what is read of them whole.
+//! Runs.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+mod read;
 
-use super::entities::{KeyValue, Metric, Run, RunData, RunInfo, RunInputs, RunOutputs};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::entities::{KeyValue, Run};
 use super::error::{Refusal, Result};
-use super::{experiments, metrics};
+use super::experiments;
+
+pub(crate) use read::key_value;
+pub use read::{read, read_many};
 
 pub struct NewRun {
     pub run_id: String,
@@ -44,7 +49,9 @@ pub fn create(conn: &Connection, new: &NewRun) -> Result<Run> {
     for tag in &new.tags {
         put_tag(conn, run_no, tag)?;
     }
-    read(conn, run_no)
+    let mut run = read(conn, run_no)?;
+    run.outputs = None;
+    Ok(run)
 }
 
 /// Whatever its lifecycle stage.
@@ -79,71 +86,8 @@ pub fn find_active(conn: &Connection, run_id: &str) -> Result<RunRow> {
     )))
 }
 
-/// The whole run: its info, latest metrics, params, tags, inputs and outputs.
-pub fn read(conn: &Connection, run_no: i64) -> Result<Run> {
-    Ok(Run {
-        info: info(conn, run_no)?,
-        data: RunData {
-            metrics: latest_metrics(conn, run_no)?,
-            params: pairs(
-                conn,
-                "SELECT key, value FROM params WHERE run_no = ?1",
-                run_no,
-            )?,
-            tags: pairs(
-                conn,
-                "SELECT key, value FROM tags WHERE run_no = ?1",
-                run_no,
-            )?,
-        },
-        inputs: RunInputs::default(),
-        outputs: RunOutputs::default(),
-    })
-}
-
 pub(crate) fn put_tag(conn: &Connection, run_no: i64, tag: &KeyValue) -> Result<()> {
     conn.prepare_cached("INSERT OR REPLACE INTO tags VALUES (?1, ?2, ?3)")?
         .execute((run_no, &tag.key, &tag.value))?;
     Ok(())
-}
-
-pub(crate) fn key_value(row: &Row) -> rusqlite::Result<KeyValue> {
-    Ok(KeyValue {
-        key: row.get(0)?,
-        value: row.get(1)?,
-    })
-}
-
-fn info(conn: &Connection, run_no: i64) -> Result<RunInfo> {
-    let sql = "SELECT run_id, experiment_id, name, user_id, status, start_time, end_time, \
-               artifact_uri, lifecycle_stage FROM runs WHERE run_no = ?1";
-    Ok(conn.prepare_cached(sql)?.query_row([run_no], |row| {
-        let run_id: String = row.get(0)?;
-        Ok(RunInfo {
-            run_uuid: run_id.clone(),
-            experiment_id: row.get::<_, i64>(1)?.to_string(),
-            run_name: row.get(2)?,
-            user_id: row.get(3)?,
-            status: row.get(4)?,
-            start_time: row.get(5)?,
-            end_time: row.get(6)?,
-            artifact_uri: row.get(7)?,
-            lifecycle_stage: row.get(8)?,
-            run_id,
-        })
-    })?)
-}
-
-fn latest_metrics(conn: &Connection, run_no: i64) -> Result<Vec<Metric>> {
-    let sql = "SELECT key, value, timestamp, step, is_nan \
-               FROM latest_metrics JOIN metric_keys USING (key_no) WHERE run_no = ?1";
-    let mut statement = conn.prepare_cached(sql)?;
-    let rows = statement.query_map([run_no], metrics::load)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-fn pairs(conn: &Connection, sql: &str, run_no: i64) -> Result<Vec<KeyValue>> {
-    let mut statement = conn.prepare_cached(sql)?;
-    let rows = statement.query_map([run_no], key_value)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
