@@ -58,9 +58,11 @@ defmodule MLflow.Server.Config do
          {:ok, auth} <- auth(config) do
       {:ok,
        config
-       |> Map.take(~w(port artifacts allowed_hosts allowed_origins ui largest_request
+       |> Map.take(
+         ~w(port artifacts default_artifact_root allowed_hosts allowed_origins ui largest_request
                       largest_artifact request_timeout idle_timeout most_connections
-                      shutdown_timeout)a)
+                      shutdown_timeout)a
+       )
        |> Map.merge(%{ip: ip, auth: auth})}
     end
   end

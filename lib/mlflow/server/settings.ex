@@ -12,6 +12,8 @@ defmodule MLflow.Server.Settings do
     {:instance, :name, nil,
      "the instance whose embedded store the server shares, instead of a `database` of its own"},
     {:artifacts, :string, "mlartifacts", "the folder of the artifacts that clients send"},
+    {:default_artifact_root, :string, "mlflow-artifacts:/",
+     "where new experiments keep their artifacts; by default that folder, through the server"},
     {:username, :string, nil, "basic authentication, with a `password`"},
     {:password, :token, nil,
      "a string, or a function or `{module, function, args}` that returns one at the start"},

@@ -19,6 +19,7 @@ pub struct ServerConfigTerm {
     ip: IpTerm,
     port: u16,
     artifacts: String,
+    default_artifact_root: String,
     auth: ServerAuthTerm,
     allowed_hosts: Vec<String>,
     allowed_origins: Vec<String>,
@@ -62,6 +63,7 @@ impl From<ServerConfigTerm> for Config {
     fn from(term: ServerConfigTerm) -> Self {
         let address = SocketAddr::new(term.ip.0, term.port);
         Self {
+            default_artifact_root: term.default_artifact_root,
             auth: term.auth.into(),
             allowed_hosts: term.allowed_hosts,
             allowed_origins: term.allowed_origins,
