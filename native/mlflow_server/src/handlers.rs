@@ -2,6 +2,7 @@
 //! store, and answers.
 
 mod experiments;
+mod metrics;
 mod runs;
 
 use std::future::Future;
@@ -27,10 +28,14 @@ pub struct Endpoint {
 
 /// Every endpoint of the REST API under `/mlflow`; artifacts and pages are routed by themselves.
 pub fn endpoints() -> Vec<Endpoint> {
-    [experiments::endpoints(), runs::endpoints()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        experiments::endpoints(),
+        runs::endpoints(),
+        metrics::endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Asks the endpoint at `path` from within.
