@@ -2,6 +2,7 @@
 //! store, and answers.
 
 mod experiments;
+mod interface;
 mod metrics;
 mod runs;
 
@@ -30,8 +31,9 @@ pub struct Endpoint {
 pub fn endpoints() -> Vec<Endpoint> {
     [
         experiments::endpoints(),
-        runs::endpoints(),
+        interface::endpoints(),
         metrics::endpoints(),
+        runs::endpoints(),
     ]
     .into_iter()
     .flatten()
