@@ -7,6 +7,7 @@ mod interface;
 mod logged_models;
 mod model_versions;
 mod registered_models;
+mod metrics;
 mod runs;
 
 use std::future::Future;
@@ -36,6 +37,7 @@ pub struct Endpoint {
 pub fn endpoints() -> Vec<Endpoint> {
     [
         experiments::endpoints(),
+        metrics::endpoints(),
         runs::endpoints(),
         registered_models::endpoints(),
         model_versions::endpoints(),

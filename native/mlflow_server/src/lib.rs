@@ -20,6 +20,7 @@ mod metrics;
 mod monitoring;
 mod names;
 mod observer;
+mod page_token;
 mod pages;
 mod python;
 mod router;

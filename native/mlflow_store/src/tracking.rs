@@ -7,17 +7,18 @@
 //! [`Connection`]: rusqlite::Connection
 
 mod error;
-mod python;
 
+pub mod batch;
 pub mod entities;
 pub mod experiments;
 pub mod logged_models;
 pub mod metrics;
 pub mod model_versions;
+pub mod python;
 pub mod query;
 pub mod registered_models;
 pub mod runs;
-pub mod uri;
+pub mod uris;
 pub mod validate;
 
 pub use error::{Code, Refusal, Result};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mlflow_store::tracking::Refusal;
-use mlflow_store::tracking::uri::{Uri, unquote};
+use mlflow_store::tracking::uris::{Uri, unquote};
 
 use super::{ArtifactPath, Artifacts, path};
 

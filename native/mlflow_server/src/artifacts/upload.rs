@@ -145,13 +145,13 @@ fn check_name(path: &ArtifactPath) -> Result<(), Refusal> {
              reserved."
         )));
     }
-    let normal = validate::normal_path(folder);
+    let normal = validate::normalised(folder);
     if folder.is_empty() || normal == folder && folder != "." {
         return Ok(());
     }
     let message = format!(
         "Invalid artifact path: '{folder}'. {}",
-        validate::resolves_elsewhere(&normal)
+        validate::resolves_elsewhere(folder)
     );
     Err(Refusal::new(Code::InternalError, message))
 }

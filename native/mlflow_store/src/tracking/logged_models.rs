@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::entities::{KeyValue, LoggedModel, LoggedModelData, LoggedModelInfo, LoggedModelMetric};
 use super::error::{Code, Refusal, Result};
 use super::validate::registry as validate;
-use super::{experiments, python, rows};
+use super::{experiments, python, rows, uris};
 
 /// The tag that says which versions of registered models were made of it.
 const REGISTRATIONS: &str = "mlflow.modelVersions";
@@ -35,8 +35,8 @@ pub fn create(conn: &Connection, new: &NewLoggedModel, now: i64) -> Result<Logge
     validate::logged_model_name(&new.name)?;
     let experiment = experiments::get(conn, new.experiment_id)?;
     experiments::check_active(&experiment)?;
-    let folder = experiment.artifact_location.trim_end_matches('/');
-    let location = format!("{folder}/models/{}/artifacts", new.model_id);
+    let below = format!("models/{}/artifacts", new.model_id);
+    let location = uris::append(&experiment.artifact_location, &below);
 
     let sql = "INSERT INTO logged_models \
                (model_id, experiment_id, name, artifact_location, creation_timestamp_ms, \
@@ -154,7 +154,7 @@ pub(crate) fn add_registration(
     }
     let tag = KeyValue {
         key: REGISTRATIONS.to_owned(),
-        value: python::dumps(&Value::Array(registrations)),
+        value: python::dumps_spaced(&Value::Array(registrations)),
     };
     set_tags(conn, model_id, &[tag])
 }

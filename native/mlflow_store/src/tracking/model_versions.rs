@@ -108,7 +108,7 @@ pub fn set_tag(conn: &Connection, name: &str, version: &str, tag: &KeyValue) -> 
 pub fn delete_tag(conn: &Connection, name: &str, version: &str, key: &str) -> Result<()> {
     validate::model_name(name)?;
     validate::version(version)?;
-    super::validate::key("key", key)?;
+    super::validate::name("key", key)?;
     let number = find(conn, name, version)?;
     let sql = "DELETE FROM model_version_tags WHERE name = ?1 AND version = ?2 AND key = ?3";
     conn.prepare_cached(sql)?.execute((name, number, key))?;

@@ -123,7 +123,7 @@ pub fn set_tag(conn: &Connection, name: &str, tag: &KeyValue) -> Result<()> {
 /// A tag that is not there is as good as deleted.
 pub fn delete_tag(conn: &Connection, name: &str, key: &str) -> Result<()> {
     validate::model_name(name)?;
-    super::validate::key("key", key)?;
+    super::validate::name("key", key)?;
     find_valid(conn, name)?;
     conn.prepare_cached("DELETE FROM registered_model_tags WHERE name = ?1 AND key = ?2")?
         .execute((name, key))?;

@@ -1,6 +1,6 @@
 //! URLs that an artifact store signs for its clients: no store of this server's does.
 
-use mlflow_store::tracking::uri::Uri;
+use mlflow_store::tracking::uris::Uri;
 use mlflow_store::tracking::{Code, Refusal};
 
 use super::{uri_of_model, uri_of_run};

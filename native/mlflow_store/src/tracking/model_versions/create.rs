@@ -7,7 +7,7 @@ use super::put_tag;
 use super::source::{self, Lineage};
 use crate::tracking::entities::{KeyValue, LoggedModel, ModelVersion};
 use crate::tracking::error::{Code, Refusal, Result};
-use crate::tracking::uri::Uri;
+use crate::tracking::uris::Uri;
 use crate::tracking::validate::registry as validate;
 use crate::tracking::{logged_models, registered_models};
 

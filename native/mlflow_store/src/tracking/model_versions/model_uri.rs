@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::super::entities::ModelVersion;
 use super::super::error::{Code, Refusal, Result};
 use super::super::registered_models;
-use super::super::uri::Uri;
+use super::super::uris::Uri;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelUri<'a> {

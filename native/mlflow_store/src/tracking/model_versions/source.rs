@@ -6,24 +6,11 @@ mod local;
 use rusqlite::Connection;
 
 use super::super::error::{Code, Refusal, Result};
-use super::super::uri::{Uri, unquote_all};
+use super::super::uris::{self, Uri, unquote_all};
 use super::super::{logged_models, registered_models, runs};
 use super::model_uri::{self, ModelUri};
 
 const PROMPT_PLACEHOLDERS: [&str; 2] = ["dummy-source", "prompt-template"];
-/// Schemes whose stores connect to the host that the URI names.
-const HOST_ADDRESSED: [&str; 10] = [
-    "ftp",
-    "sftp",
-    "hdfs",
-    "viewfs",
-    "http",
-    "https",
-    "mlflow-artifacts",
-    "r2",
-    "b2",
-    "abfss",
-];
 const PROXY_ROUTE: [&str; 4] = ["api", "2.0", "mlflow-artifacts", "artifacts"];
 
 /// A source with what it comes from.
@@ -56,19 +43,10 @@ pub fn check_prompt(source: &str) -> Result<()> {
 /// That whoever loads the version is not sent to a host of the client's choice. `artifact_root` is
 /// the server's own, whose host is known.
 pub fn check_host(source: &str, artifact_root: &str) -> Result<()> {
-    let uri = Uri::parse(source);
-    let scheme = &uri.scheme;
-    let names_host = HOST_ADDRESSED.contains(&scheme.as_str())
-        && !(scheme == "mlflow-artifacts" && uri.authority.is_empty());
-    if !names_host || is_same_host(&uri, &Uri::parse(artifact_root)) {
+    if is_same_host(&Uri::parse(source), &Uri::parse(artifact_root)) {
         return Ok(());
     }
-    Err(Refusal::invalid(format!(
-        "'source' cannot use the '{scheme}' scheme: the '{scheme}' scheme addresses a host other \
-         than the tracking server's configured artifact storage, so the server would connect to \
-         the host named in the URI. Set the MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES \
-         environment variable on the server to allow it."
-    )))
+    uris::check_host("source", source)
 }
 
 /// What a registered model's version names is replaced by the version itself, and what is not

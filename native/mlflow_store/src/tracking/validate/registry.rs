@@ -18,7 +18,7 @@ pub fn model_name(name: &str) -> Result<()> {
             "Invalid model name '{name}'. Names cannot contain '/' or ':'."
         )));
     }
-    super::unique_path("name", name)
+    super::names::check_path(name, || "name".to_owned())
 }
 
 pub fn new_name(name: &str) -> Result<()> {
@@ -61,13 +61,13 @@ pub fn stage(stage: &str) -> Result<&'static str> {
 }
 
 pub fn registered_model_tag(key: &str, value: &str) -> Result<()> {
-    super::key("key", key)?;
+    super::name("key", key)?;
     super::length("key", LONGEST_KEY, key)?;
     super::length("value", LONGEST_VALUE, value)
 }
 
 pub fn model_version_tag(key: &str, value: &str) -> Result<()> {
-    super::key("key", key)?;
+    super::name("key", key)?;
     super::length("key", LONGEST_KEY, key)?;
     if key == PROMPT_TEXT && value.chars().count() > LONGEST_VALUE {
         return Err(Refusal::invalid(format!(

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::invalid;
 use crate::tracking::error::{Refusal, Result};
-use crate::tracking::uri::{Uri, unquote};
+use crate::tracking::uris::{Uri, unquote};
 
 /// That the source lies in `root`, the folder of the run or model that `id` names, with symbolic
 /// links followed.
