@@ -3,6 +3,7 @@
 
 mod experiments;
 mod runs;
+mod search;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -27,10 +28,14 @@ pub struct Endpoint {
 
 /// Every endpoint of the REST API under `/mlflow`; artifacts and pages are routed by themselves.
 pub fn endpoints() -> Vec<Endpoint> {
-    [experiments::endpoints(), runs::endpoints()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        experiments::endpoints(),
+        runs::endpoints(),
+        search::endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn get<F>(path: &'static str, handler: fn(App, Call) -> F) -> Endpoint

@@ -13,5 +13,6 @@ pub mod experiments;
 pub mod metrics;
 pub mod query;
 pub mod runs;
+pub mod search;
 
 pub use error::{Code, Refusal, Result};
