@@ -5,10 +5,11 @@ pub mod artifacts;
 mod experiments;
 mod interface;
 mod logged_models;
+mod metrics;
 mod model_versions;
 mod registered_models;
-mod metrics;
 mod runs;
+mod search;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -44,6 +45,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         logged_models::endpoints(),
         artifacts::endpoints(),
         interface::endpoints(),
+        search::endpoints(),
     ]
     .into_iter()
     .flatten()

@@ -203,6 +203,7 @@ CREATE TABLE model_versions (
   storage_location  TEXT,
   run_id            TEXT,
   run_link          TEXT,
+  model_id          TEXT,
   status            TEXT NOT NULL,
   status_message    TEXT,
   PRIMARY KEY (name, version)

@@ -18,6 +18,7 @@ pub mod python;
 pub mod query;
 pub mod registered_models;
 pub mod runs;
+pub mod search;
 pub mod uris;
 pub mod validate;
 

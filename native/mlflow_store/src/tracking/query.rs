@@ -41,8 +41,9 @@ pub enum Value {
     Text(String),
     Int(i64),
     Real(f64),
-    /// Of `IN` and `NOT IN`.
+    /// Of `IN` and `NOT IN`, as `Ints`.
     Texts(Vec<String>),
+    Ints(Vec<i64>),
 }
 
 #[derive(Clone, Debug, PartialEq)]

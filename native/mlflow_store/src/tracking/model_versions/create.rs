@@ -60,9 +60,9 @@ fn insert(conn: &Connection, new: &NewModelVersion, lineage: &Lineage, now: i64)
     registered_models::touch(conn, &new.name, now)?;
     let sql = "INSERT INTO model_versions \
                (name, version, creation_time, last_updated_time, description, current_stage, \
-                source, storage_location, run_id, run_link, status) \
+                source, storage_location, run_id, run_link, model_id, status) \
                VALUES (?1, (SELECT coalesce(max(version), 0) + 1 FROM model_versions WHERE name = ?1), \
-                       ?2, ?2, ?3, 'None', ?4, ?5, ?6, ?7, 'READY') RETURNING version";
+                       ?2, ?2, ?3, 'None', ?4, ?5, ?6, ?7, ?8, 'READY') RETURNING version";
     let version = conn.prepare_cached(sql)?.query_row(
         (
             &new.name,
@@ -72,6 +72,7 @@ fn insert(conn: &Connection, new: &NewModelVersion, lineage: &Lineage, now: i64)
             storage,
             run_id,
             &new.run_link,
+            lineage.some_model(),
         ),
         |row| row.get(0),
     )?;

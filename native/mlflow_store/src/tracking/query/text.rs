@@ -46,6 +46,7 @@ fn bound(value: &Value) -> Bound {
         Value::Int(number) => Bound::Integer(*number),
         Value::Real(number) => Bound::Real(*number),
         Value::Texts(texts) => Bound::Text(serde_json::Value::from(texts.clone()).to_string()),
+        Value::Ints(numbers) => Bound::Text(format!("{numbers:?}")),
     }
 }
 
