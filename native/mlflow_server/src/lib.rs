@@ -8,8 +8,11 @@
 
 mod answer;
 mod app;
+mod artifacts;
 mod call;
 mod config;
+mod grammar;
+mod graphql;
 mod guard;
 mod handlers;
 mod message;
@@ -19,6 +22,7 @@ mod names;
 mod observer;
 mod page_token;
 mod pages;
+mod python;
 mod router;
 mod server;
 

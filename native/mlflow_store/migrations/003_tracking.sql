@@ -168,6 +168,7 @@ CREATE TABLE logged_model_tags (
   PRIMARY KEY (model_id, key)
 ) WITHOUT ROWID;
 
+-- Shown in the order in which they came, as the registry's tags are.
 CREATE TABLE logged_model_metrics (
   model_id       TEXT NOT NULL REFERENCES logged_models (model_id) ON DELETE CASCADE,
   key            TEXT NOT NULL,
@@ -179,7 +180,7 @@ CREATE TABLE logged_model_metrics (
   dataset_name   TEXT,
   dataset_digest TEXT,
   PRIMARY KEY (model_id, key, timestamp, step, run_id)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE registered_models (
   name              TEXT PRIMARY KEY NOT NULL,
@@ -193,7 +194,7 @@ CREATE TABLE registered_model_tags (
   key   TEXT NOT NULL,
   value TEXT NOT NULL,
   PRIMARY KEY (name, key)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE registered_model_aliases (
   name    TEXT NOT NULL REFERENCES registered_models (name) ON UPDATE CASCADE ON DELETE CASCADE,
@@ -228,4 +229,4 @@ CREATE TABLE model_version_tags (
   PRIMARY KEY (name, version, key),
   FOREIGN KEY (name, version) REFERENCES model_versions (name, version)
     ON UPDATE CASCADE ON DELETE CASCADE
-) WITHOUT ROWID;
+);
