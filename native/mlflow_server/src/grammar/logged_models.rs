@@ -10,7 +10,7 @@ use crate::python;
 
 const NUMERIC: [&str; 6] = ["<", "<=", ">", ">=", "=", "!="];
 const TEXT: [&str; 6] = ["=", "!=", "LIKE", "ILIKE", "IN", "NOT IN"];
-const ATTRIBUTES: [&str; 12] = [
+const ATTRIBUTES: [&str; 11] = [
     "model_id",
     "experiment_id",
     "name",
@@ -22,7 +22,6 @@ const ATTRIBUTES: [&str; 12] = [
     "model_type",
     "source_run_id",
     "status_message",
-    "workspace",
 ];
 
 pub fn parse(text: &str) -> Result<Vec<Comparison>, Refusal> {
