@@ -71,6 +71,17 @@ CREATE TABLE metrics (
   PRIMARY KEY (run_no, key_no, timestamp, step, value, is_nan)
 ) WITHOUT ROWID;
 
+-- Points of many keys at once, as they arrived: in their places above, each would change a page of
+-- its own. They are moved there many at a time; until then, a history is what both tables hold.
+CREATE TABLE unsorted_metrics (
+  run_no    INTEGER NOT NULL,
+  key_no    INTEGER NOT NULL,
+  timestamp INTEGER NOT NULL,
+  step      INTEGER NOT NULL,
+  value     REAL NOT NULL,
+  is_nan    INTEGER NOT NULL
+);
+
 CREATE TABLE latest_metrics (
   run_no    INTEGER NOT NULL REFERENCES runs (run_no) ON DELETE CASCADE,
   key_no    INTEGER NOT NULL,
