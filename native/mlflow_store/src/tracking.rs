@@ -10,6 +10,7 @@ mod error;
 
 pub mod entities;
 pub mod experiments;
+pub mod import;
 pub mod metrics;
 pub mod query;
 pub mod runs;
