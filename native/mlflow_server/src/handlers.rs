@@ -2,6 +2,7 @@
 //! store, and answers.
 
 mod experiments;
+mod metrics;
 mod runs;
 mod search;
 
@@ -32,6 +33,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         experiments::endpoints(),
         runs::endpoints(),
         search::endpoints(),
+        metrics::endpoints(),
     ]
     .into_iter()
     .flatten()

@@ -9,7 +9,7 @@ use mlflow_store::tracking::Refusal;
 use mlflow_store::tracking::entities::KeyValue;
 use serde_json::{Map, Value};
 
-pub use rules::Rule;
+pub use rules::{Rule, is_missing};
 
 /// What an endpoint takes.
 pub struct Schema {
@@ -115,6 +115,11 @@ impl Message {
     }
 
     fn checked(schema: &'static Schema, body: &Map<String, Value>) -> Result<Self, Refusal> {
+        if let Some((name, other)) = read::ambiguous(schema.fields, body) {
+            return Err(Refusal::invalid(format!(
+                "Request specifies both '{name}' and '{other}'; provide only one of them."
+            )));
+        }
         let read = read::message(schema.fields, body);
         rules::check(schema.rules, body, read.is_ok())?;
         read.map_err(|mistake| rules::invalid_value(mistake.field, mistake.value))

@@ -8,12 +8,16 @@
 
 mod error;
 
+pub mod batch;
 pub mod entities;
 pub mod experiments;
 pub mod import;
 pub mod metrics;
+pub mod python;
 pub mod query;
 pub mod runs;
 pub mod search;
+pub mod uris;
+pub mod validate;
 
 pub use error::{Code, Refusal, Result};

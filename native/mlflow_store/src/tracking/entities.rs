@@ -111,7 +111,7 @@ pub struct ModelOutput {
 }
 
 /// JSON has no number for what is none; protobuf's JSON writes it as text.
-pub(crate) fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_finite() {
         serializer.serialize_f64(*value)
     } else if value.is_nan() {

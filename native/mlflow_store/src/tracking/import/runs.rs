@@ -77,7 +77,7 @@ fn insert(conn: &Connection, run: &RunRecord) -> Result<()> {
         run_no,
         &run.tags,
     )?;
-    metrics::append(conn, run_no, &run.metrics)?;
+    metrics::append(conn, run_no, &run.metrics.iter().collect())?;
     for (dataset, tags) in &run.datasets {
         let dataset_no = dataset_no(conn, run.experiment_id, dataset)?;
         put_dataset_input(conn, run_no, dataset_no, tags)?;

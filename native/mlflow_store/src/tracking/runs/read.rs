@@ -15,6 +15,12 @@ pub fn read(conn: &Connection, run_no: i64) -> Result<Run> {
     runs.pop().ok_or_else(gone)
 }
 
+/// What [`read`] tells of the run itself.
+pub(super) fn info(conn: &Connection, run_no: i64) -> Result<RunInfo> {
+    let mut runs = Asked::new(conn, &[run_no]).infos()?;
+    runs.pop().map(|run| run.info).ok_or_else(gone)
+}
+
 /// The runs with all they hold, in the order in which they are asked for.
 pub fn read_many(conn: &Connection, run_nos: &[i64]) -> Result<Vec<Run>> {
     let asked = Asked::new(conn, run_nos);
@@ -117,7 +123,7 @@ impl<'a> Asked<'a> {
         let mut runs = Vec::new();
         self.each(INFOS, |row, _| {
             runs.push(Run {
-                info: info(row)?,
+                info: load_info(row)?,
                 data: RunData::default(),
                 inputs: RunInputs::default(),
                 outputs: Some(RunOutputs::default()),
@@ -155,7 +161,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn info(row: &Row) -> rusqlite::Result<RunInfo> {
+/// An end at 0 is none, in MLflow's answers.
+fn load_info(row: &Row) -> rusqlite::Result<RunInfo> {
     let run_id: String = row.get(0)?;
     Ok(RunInfo {
         run_uuid: run_id.clone(),
@@ -164,7 +171,7 @@ fn info(row: &Row) -> rusqlite::Result<RunInfo> {
         user_id: row.get(3)?,
         status: row.get(4)?,
         start_time: row.get(5)?,
-        end_time: row.get(6)?,
+        end_time: row.get::<_, Option<i64>>(6)?.filter(|time| *time != 0),
         artifact_uri: row.get(7)?,
         lifecycle_stage: row.get(8)?,
         run_id,
