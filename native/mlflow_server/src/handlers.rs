@@ -8,6 +8,7 @@ mod logged_models;
 mod metrics;
 mod model_versions;
 mod registered_models;
+mod registry_search;
 mod runs;
 mod search;
 
@@ -46,6 +47,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         artifacts::endpoints(),
         interface::endpoints(),
         search::endpoints(),
+        registry_search::endpoints(),
     ]
     .into_iter()
     .flatten()

@@ -1,16 +1,15 @@
 //! The filter of a search over logged models, which MLflow reads by rules of its own.
 
-use mlflow_store::tracking::Refusal;
 use mlflow_store::tracking::query::{Comparison, Subject, Value};
+use mlflow_store::tracking::{Refusal, python};
 
 use super::check::{comparator, mismatched};
 use super::clauses::{self, Clause, Part};
 use super::list;
-use crate::python;
 
 const NUMERIC: [&str; 6] = ["<", "<=", ">", ">=", "=", "!="];
 const TEXT: [&str; 6] = ["=", "!=", "LIKE", "ILIKE", "IN", "NOT IN"];
-const ATTRIBUTES: [&str; 12] = [
+const ATTRIBUTES: [&str; 11] = [
     "model_id",
     "experiment_id",
     "name",
@@ -22,7 +21,6 @@ const ATTRIBUTES: [&str; 12] = [
     "model_type",
     "source_run_id",
     "status_message",
-    "workspace",
 ];
 
 pub fn parse(text: &str) -> Result<Vec<Comparison>, Refusal> {
@@ -141,7 +139,7 @@ impl Named {
             Refusal::invalid(format!(
                 "Invalid entity type: {}. Expected one of {}.",
                 python::repr(prefix),
-                python::list(&known)
+                python::repr_list(known)
             ))
         })?;
         Ok(Self {
