@@ -263,12 +263,4 @@ defmodule MLflow.ServerTest do
       assert_receive {:stop, %{system_time: _}, %{name: ^name}}
     end
   end
-
-  # A port that a restart can take again: nobody else takes what was free a moment ago.
-  defp free_port do
-    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
-    {:ok, port} = :inet.port(socket)
-    :ok = :gen_tcp.close(socket)
-    port
-  end
 end
