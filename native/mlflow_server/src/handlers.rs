@@ -5,6 +5,7 @@ mod experiments;
 mod interface;
 mod metrics;
 mod runs;
+mod search;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,6 +17,8 @@ use mlflow_store::tracking::{Code, Refusal};
 use crate::answer::Answered;
 use crate::app::App;
 use crate::call::Call;
+
+pub(crate) use experiments::parse_id as parse_experiment_id;
 
 type Handled = Pin<Box<dyn Future<Output = Answered> + Send>>;
 pub type Handler = Box<dyn Fn(App, Call) -> Handled + Send + Sync>;
@@ -34,6 +37,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         interface::endpoints(),
         metrics::endpoints(),
         runs::endpoints(),
+        search::endpoints(),
     ]
     .into_iter()
     .flatten()

@@ -11,6 +11,7 @@ mod app;
 mod call;
 mod config;
 mod graphql;
+mod grammar;
 mod guard;
 mod handlers;
 mod message;
@@ -20,6 +21,7 @@ mod names;
 mod observer;
 mod page_token;
 mod pages;
+mod python;
 mod router;
 mod server;
 

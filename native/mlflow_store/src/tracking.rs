@@ -16,5 +16,7 @@ pub mod python;
 pub mod runs;
 pub mod uris;
 pub mod validate;
+pub mod query;
+pub mod search;
 
 pub use error::{Code, Refusal, Result};

@@ -1,0 +1,18 @@
+//! Searches, a page at a time. A page's token says where its last row stood in the order, and not
+//! how many rows came before: the next page is right however many arrive in between.
+
+mod datasets;
+mod experiments;
+mod order;
+mod page;
+mod run_filter;
+mod run_source;
+mod run_values;
+mod runs;
+mod token;
+
+pub use datasets::{DatasetSummary, datasets};
+pub use experiments::{ExperimentSearch, experiments};
+pub use page::Page;
+pub use runs::{RunSearch, runs};
+pub use token::PageToken;

@@ -1,0 +1,66 @@
+//! Rows as a search finds them, and a page of what they stand for.
+
+use rusqlite::{Connection, Row, params_from_iter};
+
+use super::order::Order;
+use super::token::Place;
+use crate::tracking::error::Result;
+use crate::tracking::query::Condition;
+
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next_page_token: Option<String>,
+}
+
+/// A row that was found: its number, and where it stands in the order.
+pub struct Found {
+    pub number: i64,
+    pub place: Place,
+}
+
+/// Asks for the first rows of an order.
+pub struct Query<'a> {
+    /// The column of the rows' numbers.
+    pub number: &'a str,
+    pub order: &'a Order,
+    /// Whether no row has a value in the first term.
+    pub is_missing: bool,
+    /// SQL from `FROM` on.
+    pub from: Condition,
+    pub limit: usize,
+}
+
+impl Query<'_> {
+    pub fn find(self, conn: &Connection) -> Result<Vec<Found>> {
+        let terms = &self.order.terms;
+        let mut query = Condition::new("SELECT ");
+        query
+            .push(self.number)
+            .push(", ")
+            .push(&self.order.id.value);
+        for term in terms {
+            query.push(", ").push(&term.rank);
+            query.push(", ").push(&term.value);
+        }
+        query
+            .append(self.from)
+            .push(&self.order.sql(self.is_missing));
+        query.push(" LIMIT ").bind(self.limit as i64);
+
+        let mut statement = conn.prepare_cached(&query.sql)?;
+        let rows =
+            statement.query_map(params_from_iter(query.params), |row| load(row, terms.len()))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+fn load(row: &Row, terms: usize) -> rusqlite::Result<Found> {
+    let keys = (0..terms).map(|term| Ok((row.get(2 + 2 * term)?, row.get(3 + 2 * term)?)));
+    Ok(Found {
+        number: row.get(0)?,
+        place: Place {
+            keys: keys.collect::<rusqlite::Result<_>>()?,
+            id: row.get(1)?,
+        },
+    })
+}

@@ -1,0 +1,101 @@
+//! Page tokens: where the last row of a page stood, and of which search.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use rusqlite::types::Value as Bound;
+use serde_json::{Value, json};
+
+use crate::tracking::error::{Refusal, Result};
+
+/// Of a row, in an order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// The rank and the value in each term.
+    pub keys: Vec<(i64, Bound)>,
+    pub id: Bound,
+}
+
+/// A token as it was given, which is known to be one only once it has met its search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PageToken(Value);
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
+
+impl PageToken {
+    /// `None` for an empty text, which asks for the first page.
+    pub fn read(text: &str) -> Result<Option<Self>> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let decoded = BASE64
+            .decode(text)
+            .map_err(|_| Refusal::invalid("Invalid page token, could not base64-decode"))?;
+        let parsed = serde_json::from_slice(&decoded).map_err(|_| {
+            let shown = String::from_utf8_lossy(&decoded);
+            Refusal::invalid(format!("Invalid page token, decoded value=b'{shown}'"))
+        })?;
+        Ok(Some(Self(parsed)))
+    }
+
+    /// Of the row at `place`, for the search whose parts have this `mark`.
+    pub(super) fn write(mark: &str, place: &Place) -> String {
+        let keys: Vec<_> = place
+            .keys
+            .iter()
+            .map(|(rank, value)| json!([rank, json_of(value)]))
+            .collect();
+        let token = json!({"search": mark, "keys": keys, "id": json_of(&place.id)});
+        BASE64.encode(token.to_string())
+    }
+
+    /// Where the last page ended, if it was one of the search with this `mark` and as many terms.
+    pub(super) fn place(&self, mark: &str, terms: usize) -> Result<Place> {
+        let place = self.read_place().filter(|place| place.keys.len() == terms);
+        place
+            .filter(|_| self.0["search"] == mark)
+            .ok_or_else(|| Refusal::invalid(format!("Invalid page token, parsed value={}", self.0)))
+    }
+
+    fn read_place(&self) -> Option<Place> {
+        let keys = self.0["keys"].as_array()?.iter();
+        let keys = keys.map(|key| Some((key[0].as_i64()?, bound_of(&key[1])?)));
+        Some(Place {
+            keys: keys.collect::<Option<_>>()?,
+            id: bound_of(&self.0["id"])?,
+        })
+    }
+}
+
+/// Tells one search from another.
+pub(super) fn mark(search: &impl Hash) -> String {
+    let mut hasher = DefaultHasher::new();
+    search.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+fn json_of(value: &Bound) -> Value {
+    match value {
+        Bound::Integer(number) => json!(number),
+        Bound::Real(number) => json!(number),
+        Bound::Text(text) => json!(text),
+        Bound::Null | Bound::Blob(_) => Value::Null,
+    }
+}
+
+fn bound_of(value: &Value) -> Option<Bound> {
+    match value {
+        Value::Null => Some(Bound::Null),
+        Value::String(text) => Some(Bound::Text(text.clone())),
+        Value::Number(number) => number
+            .as_i64()
+            .map(Bound::Integer)
+            .or_else(|| number.as_f64().map(Bound::Real)),
+        _ => None,
+    }
+}
