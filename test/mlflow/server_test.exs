@@ -87,6 +87,13 @@ defmodule MLflow.ServerTest do
       assert error.message =~ path
     end
 
+    test "in memory is an error, with a database of its own and with an instance's" do
+      error = assert_error(:config, Server.start_link(server_options(database: ":memory:")))
+      assert error.message =~ "needs a database in a file"
+      name = start_instance(database: ":memory:")
+      assert_error(:config, Server.start_link(server_options(instance: name)))
+    end
+
     test "that does not run has no address" do
       error = assert_error(:config, Server.uri(MLflow.NoSuchServer))
       assert error.message =~ "no MLflow server named MLflow.NoSuchServer"

@@ -18,7 +18,7 @@ defmodule MLflow.Server.TrialsTest do
          port: 0,
          database: Path.join(folder, "server.db"),
          artifacts: Path.join(folder, "artifacts"),
-         trials: [instance: instance, quiet: 20, longest: 200] ++ trials
+         trials: Keyword.merge([instance: instance, quiet: 20, longest: 200], trials)
        ]},
       id: server
     )
@@ -126,14 +126,14 @@ defmodule MLflow.Server.TrialsTest do
     end
 
     test "it comes to rest, and a job is not queued for each step" do
-      %{uri: uri, server: server, name: name} = start(create: true)
+      %{uri: uri, server: server, name: name} = start(create: true, quiet: 100, longest: 60_000)
       id = RawClient.log_run(uri, "0")
       for step <- 1..200, do: log(uri, id, [{"loss", 1 / step, step}])
       finish(uri, id)
       eventually(fn -> (t = trial(id, name)) && t.status == :succeeded end)
 
-      jobs = rest(server, name)
-      assert length(jobs) < 30
+      # However slow the machine is, and so however long the loop takes.
+      assert length(rest(server, name)) < 100
       assert {:ok, points} = Trials.history(id, "loss", name: name)
       assert length(points) == 200
     end
@@ -214,10 +214,7 @@ defmodule MLflow.Server.TrialsTest do
 
       {:ok, job} = SyncWorker.sync_trial_to_mlflow("t1", name: name)
       {:ok, _} = SyncWorker.await(job, name: name)
-      assert length(rest(server, name)) <= 2
-
-      assert {:ok, [%{action: :sync_trial_to_mlflow} | _]} =
-               MLflow.history(name: name, action: :sync_trial_to_mlflow)
+      assert [%{action: "sync_trial_to_mlflow"}] = rest(server, name)
     end
   end
 
