@@ -1,9 +1,13 @@
 //! What each endpoint does, one file per MLflow resource. A handler reads its request, asks the
 //! store, and answers.
 
+pub mod artifacts;
 mod experiments;
 mod interface;
+mod logged_models;
 mod metrics;
+mod model_versions;
+mod registered_models;
 mod runs;
 mod search;
 
@@ -34,9 +38,13 @@ pub struct Endpoint {
 pub fn endpoints() -> Vec<Endpoint> {
     [
         experiments::endpoints(),
-        interface::endpoints(),
         metrics::endpoints(),
         runs::endpoints(),
+        registered_models::endpoints(),
+        model_versions::endpoints(),
+        logged_models::endpoints(),
+        artifacts::endpoints(),
+        interface::endpoints(),
         search::endpoints(),
     ]
     .into_iter()
@@ -67,6 +75,20 @@ where
     F: Future<Output = Answered> + Send + 'static,
 {
     endpoint(Method::POST, path, handler)
+}
+
+fn patch<F>(path: &'static str, handler: fn(App, Call) -> F) -> Endpoint
+where
+    F: Future<Output = Answered> + Send + 'static,
+{
+    endpoint(Method::PATCH, path, handler)
+}
+
+fn delete<F>(path: &'static str, handler: fn(App, Call) -> F) -> Endpoint
+where
+    F: Future<Output = Answered> + Send + 'static,
+{
+    endpoint(Method::DELETE, path, handler)
 }
 
 fn endpoint<F>(method: Method, path: &'static str, handler: fn(App, Call) -> F) -> Endpoint

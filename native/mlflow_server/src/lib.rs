@@ -8,10 +8,11 @@
 
 mod answer;
 mod app;
+mod artifacts;
 mod call;
 mod config;
-mod graphql;
 mod grammar;
+mod graphql;
 mod guard;
 mod handlers;
 mod message;

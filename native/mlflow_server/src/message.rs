@@ -116,6 +116,11 @@ impl Message {
     }
 
     fn checked(schema: &'static Schema, body: &Map<String, Value>) -> Result<Self, Refusal> {
+        if let Some((name, other)) = read::ambiguous(schema.fields, body) {
+            return Err(Refusal::invalid(format!(
+                "Request specifies both '{name}' and '{other}'; provide only one of them."
+            )));
+        }
         let read = read::message(schema.fields, body);
         rules::check(schema.rules, body, read.is_ok())?;
         read.map_err(|mistake| rules::invalid_value(mistake.field, mistake.value))

@@ -18,6 +18,11 @@ pub fn run_id() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
+/// A run's id with a mark before it.
+pub fn logged_model_id() -> String {
+    format!("m-{}", run_id())
+}
+
 /// Such as "quick-heron-417".
 pub fn run_name() -> String {
     let random = Uuid::new_v4().as_u128();

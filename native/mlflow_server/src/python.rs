@@ -1,36 +1,20 @@
-//! Python's words for JSON, which MLflow's messages show.
+//! Python's words for collections, which MLflow's messages show.
 
-use serde_json::Value;
+pub use mlflow_store::tracking::python::repr;
 
-/// The name of the type that Python reads a value as.
-pub fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "NoneType",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float",
-        Value::Number(_) => "int",
-        Value::String(_) => "str",
-        Value::Array(_) => "list",
-        Value::Object(_) => "dict",
-    }
+/// `repr` of a list of texts.
+pub fn list<T: AsRef<str>>(texts: &[T]) -> String {
+    format!("[{}]", joined(texts))
 }
 
-/// `json.dumps` with sorted keys, no spaces, and nothing but ASCII.
-pub fn dumps(value: &Value) -> String {
-    // A map of serde_json is sorted.
-    let text = value.to_string();
-    let mut ascii = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_ascii() {
-            ascii.push(character);
-        } else {
-            let mut units = [0; 2];
-            for unit in character.encode_utf16(&mut units) {
-                ascii.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    ascii
+/// `repr` of a set of texts. Python's own has no order that could be told beforehand.
+pub fn set<T: AsRef<str>>(texts: &[T]) -> String {
+    format!("{{{}}}", joined(texts))
+}
+
+fn joined<T: AsRef<str>>(texts: &[T]) -> String {
+    let shown: Vec<_> = texts.iter().map(|text| repr(text.as_ref())).collect();
+    shown.join(", ")
 }
 
 /// `repr` of a text.

@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::call::Call;
 use crate::graphql::graphql;
 use crate::guard::guard;
+use crate::handlers::artifacts::{files, proxy};
 use crate::handlers::{self, Endpoint};
 use crate::{monitoring, observer, pages};
 
@@ -28,16 +29,26 @@ const PREFIXES: [&str; 4] = [
     "/ajax-api/3.0/mlflow",
 ];
 
+const ARTIFACT_PREFIXES: [&str; 2] = [
+    "/api/2.0/mlflow-artifacts",
+    "/ajax-api/2.0/mlflow-artifacts",
+];
+
 pub fn router(app: App) -> Router {
-    let api = api();
+    let api = table(handlers::endpoints());
+    let proxy = table(proxy::endpoints()).merge(proxy::router());
     let mut router = Router::new()
         .route("/health", get(monitoring::health))
         .route("/version", get(monitoring::version))
         .route("/metrics", get(monitoring::metrics))
         .route("/graphql", post(graphql))
-        .merge(pages::router());
+        .merge(pages::router())
+        .merge(files::router());
     for prefix in PREFIXES {
         router = router.nest(prefix, api.clone());
+    }
+    for prefix in ARTIFACT_PREFIXES {
+        router = router.nest(prefix, proxy.clone());
     }
     router
         .fallback(|| async { StatusCode::NOT_FOUND })
@@ -46,8 +57,8 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-fn api() -> Router<App> {
-    handlers::endpoints()
+fn table(endpoints: Vec<Endpoint>) -> Router<App> {
+    endpoints
         .into_iter()
         .fold(Router::new(), |router, endpoint| {
             // Only methods of our own are in the table.

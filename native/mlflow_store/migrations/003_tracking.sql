@@ -71,6 +71,17 @@ CREATE TABLE metrics (
   PRIMARY KEY (run_no, key_no, timestamp, step, value, is_nan)
 ) WITHOUT ROWID;
 
+-- Points of many keys at once, as they arrived: in their places above, each would change a page of
+-- its own. They are moved there many at a time; until then, a history is what both tables hold.
+CREATE TABLE unsorted_metrics (
+  run_no    INTEGER NOT NULL,
+  key_no    INTEGER NOT NULL,
+  timestamp INTEGER NOT NULL,
+  step      INTEGER NOT NULL,
+  value     REAL NOT NULL,
+  is_nan    INTEGER NOT NULL
+);
+
 CREATE TABLE latest_metrics (
   run_no    INTEGER NOT NULL REFERENCES runs (run_no) ON DELETE CASCADE,
   key_no    INTEGER NOT NULL,
@@ -156,6 +167,7 @@ CREATE TABLE logged_model_tags (
   PRIMARY KEY (model_id, key)
 ) WITHOUT ROWID;
 
+-- Shown in the order in which they came, as the registry's tags are.
 CREATE TABLE logged_model_metrics (
   model_id       TEXT NOT NULL REFERENCES logged_models (model_id) ON DELETE CASCADE,
   key            TEXT NOT NULL,
@@ -167,7 +179,7 @@ CREATE TABLE logged_model_metrics (
   dataset_name   TEXT,
   dataset_digest TEXT,
   PRIMARY KEY (model_id, key, timestamp, step, run_id)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE registered_models (
   name              TEXT PRIMARY KEY NOT NULL,
@@ -181,7 +193,7 @@ CREATE TABLE registered_model_tags (
   key   TEXT NOT NULL,
   value TEXT NOT NULL,
   PRIMARY KEY (name, key)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE registered_model_aliases (
   name    TEXT NOT NULL REFERENCES registered_models (name) ON UPDATE CASCADE ON DELETE CASCADE,
@@ -216,4 +228,4 @@ CREATE TABLE model_version_tags (
   PRIMARY KEY (name, version, key),
   FOREIGN KEY (name, version) REFERENCES model_versions (name, version)
     ON UPDATE CASCADE ON DELETE CASCADE
-) WITHOUT ROWID;
+);

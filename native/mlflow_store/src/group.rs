@@ -71,11 +71,13 @@ pub(crate) fn perform(
     let began = Instant::now();
     let mut performed = Vec::new();
     let mut next = Some(first);
+    // Whether the transaction holds anything yet.
+    let mut kept = false;
 
     let mut state = execute(conn, "BEGIN IMMEDIATE");
     while let Some(mut write) = next {
         if state.is_ok() {
-            state = perform_one(conn, write.as_mut());
+            state = perform_one(conn, write.as_mut(), &mut kept);
         }
         performed.push(write);
         let room = performed.len() < LARGEST && began.elapsed() < LONGEST;
@@ -94,9 +96,26 @@ pub(crate) fn perform(
     }
 }
 
-/// An error is one of the whole group; what one write refuses is undone for it alone.
-fn perform_one(conn: &Connection, write: &mut dyn Write) -> Result<()> {
-    execute(conn, "SAVEPOINT one")?;
+/// What one write refuses is undone for it alone. As long as there is nothing else to keep, the
+/// transaction is undone: a savepoint would copy every page that is changed.
+fn perform_one(conn: &Connection, write: &mut dyn Write, kept: &mut bool) -> Result<()> {
+    if *kept {
+        execute(conn, "SAVEPOINT one")?;
+        if !attempt(conn, write)? {
+            execute(conn, "ROLLBACK TO one")?;
+        }
+        return execute(conn, "RELEASE one");
+    }
+    *kept = attempt(conn, write)?;
+    if !*kept {
+        execute(conn, "ROLLBACK")?;
+        execute(conn, "BEGIN IMMEDIATE")?;
+    }
+    Ok(())
+}
+
+/// An error is one of the whole group.
+fn attempt(conn: &Connection, write: &mut dyn Write) -> Result<bool> {
     // A panic is a bug in that write alone; the panic hook has reported it already.
     let stays = catch_unwind(AssertUnwindSafe(|| write.perform(conn))).unwrap_or(false);
     if conn.is_autocommit() {
@@ -106,10 +125,7 @@ fn perform_one(conn: &Connection, write: &mut dyn Write) -> Result<()> {
             "the database undid a transaction (is its disk full?): nothing was written; try again",
         ));
     }
-    if !stays {
-        execute(conn, "ROLLBACK TO one")?;
-    }
-    execute(conn, "RELEASE one")
+    Ok(stays)
 }
 
 fn execute(conn: &Connection, statement: &str) -> Result<()> {

@@ -28,6 +28,11 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is left of it at least, for work that waited in the queue for other reasons.
 const SHORTEST_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 const STATEMENTS_KEPT: usize = 128;
+/// What a large write changes should fit (KiB): what does not is written twice.
+const CACHE: i64 = -16_000;
+/// Pages of the write-ahead log that are copied to the database at once. Pages that were changed over
+/// and over are copied once, and each time waits for the disk.
+const CHECKPOINT: i64 = 4_000;
 
 /// An open database. Cheap to clone; the file closes when the last clone is dropped, after the
 /// work that was accepted is done.
@@ -161,6 +166,10 @@ fn connect(path: &Path) -> Result<Connection> {
     enter_wal(&conn)?;
     conn.pragma_update(None, "synchronous", "NORMAL")?;
     conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "cache_size", CACHE)?;
+    // What a savepoint may have to undo would be written to a file.
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
     schema::migrate(&conn)?;
     Ok(conn)
 }

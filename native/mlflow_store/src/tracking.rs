@@ -11,12 +11,27 @@ mod error;
 pub mod batch;
 pub mod entities;
 pub mod experiments;
+pub mod logged_models;
 pub mod metrics;
+pub mod model_versions;
 pub mod python;
+pub mod query;
+pub mod registered_models;
 pub mod runs;
+pub mod search;
 pub mod uris;
 pub mod validate;
-pub mod query;
-pub mod search;
 
 pub use error::{Code, Refusal, Result};
+
+/// Every row that a query finds.
+fn rows<T>(
+    conn: &rusqlite::Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    load: impl FnMut(&rusqlite::Row) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let rows = statement.query_map(params, load)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

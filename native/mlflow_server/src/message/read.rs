@@ -32,6 +32,33 @@ pub fn message<'a>(
     Ok(message)
 }
 
+/// A field that is given by both of its names, on whatever level: which of the two counted would be
+/// anyone's guess.
+pub fn ambiguous(
+    fields: &'static [Field],
+    body: &Map<String, Value>,
+) -> Option<(&'static str, String)> {
+    fields.iter().find_map(|field| {
+        let camel = camel_case(field.name);
+        let given = (body.get(field.name), body.get(&camel));
+        if let (Some(_), Some(_)) = given
+            && camel != field.name
+        {
+            return Some((field.name, camel));
+        }
+        let Kind::Message(fields) = field.kind else {
+            return None;
+        };
+        match given.0.or(given.1)? {
+            Value::Array(items) => items
+                .iter()
+                .filter_map(Value::as_object)
+                .find_map(|item| ambiguous(fields, item)),
+            value => ambiguous(fields, value.as_object()?),
+        }
+    })
+}
+
 fn field_value(field: &Field, value: &Value) -> Option<Read> {
     if !field.repeated {
         return one(&field.kind, value);

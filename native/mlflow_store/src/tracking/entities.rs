@@ -1,6 +1,10 @@
 //! MLflow's entities, serialised as its REST API shows them: what is not set is left out.
 
+mod registry;
+
 use serde::{Serialize, Serializer};
+
+pub use registry::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyValue {

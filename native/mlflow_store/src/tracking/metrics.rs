@@ -3,6 +3,7 @@
 pub mod history;
 pub mod models;
 mod points;
+mod table;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -13,9 +14,6 @@ use super::validate::{self, Place};
 
 pub use models::ModelMetric;
 pub use points::{Gathered, Point, Points};
-
-/// What one statement adds: a statement of its own for every point would cost as much again.
-const ROWS: usize = 32;
 
 /// Logs one point; answers the number of the run's experiment.
 pub fn log(
@@ -45,7 +43,7 @@ pub fn append(conn: &Connection, run_no: i64, points: &Points) -> Result<()> {
     let numbers = points.keys().map(|key| key_no(conn, key));
     let numbers = numbers.collect::<Result<Vec<_>>>()?;
     let sorted = points.sorted(&numbers);
-    insert(conn, run_no, &sorted)?;
+    table::add(conn, run_no, &sorted, numbers.len())?;
     let mut put = conn.prepare_cached(PUT_LATEST)?;
     for of_key in sorted.chunk_by(|(one, _), (other, _)| one == other) {
         let latest = of_key.iter().max_by(|(_, one), (_, other)| one.age(other));
@@ -68,44 +66,6 @@ const PUT_LATEST: &str = "INSERT INTO latest_metrics VALUES (?1, ?2, ?3, ?4, ?5,
     value = excluded.value, timestamp = excluded.timestamp, \
     step = excluded.step, is_nan = excluded.is_nan \
     WHERE (excluded.step, excluded.timestamp, excluded.value) > (step, timestamp, value)";
-
-fn insert(conn: &Connection, run_no: i64, points: &[(i64, Point)]) -> Result<()> {
-    let mut rows = points.chunks_exact(ROWS);
-    for many in &mut rows {
-        insert_rows(conn, run_no, many)?;
-    }
-    let rest = rows.remainder();
-    rest.chunks(1)
-        .try_for_each(|one| insert_rows(conn, run_no, one))
-}
-
-fn insert_rows(conn: &Connection, run_no: i64, points: &[(i64, Point)]) -> Result<()> {
-    let sql = if points.len() == ROWS {
-        &*INSERT_ROWS
-    } else {
-        INSERT
-    };
-    let mut statement = conn.prepare_cached(sql)?;
-    statement.raw_bind_parameter(1, run_no)?;
-    let mut place = 2;
-    for (key_no, point) in points {
-        statement.raw_bind_parameter(place, key_no)?;
-        statement.raw_bind_parameter(place + 1, point.timestamp)?;
-        statement.raw_bind_parameter(place + 2, point.step)?;
-        statement.raw_bind_parameter(place + 3, point.value)?;
-        statement.raw_bind_parameter(place + 4, point.is_nan)?;
-        place += 5;
-    }
-    statement.raw_execute()?;
-    Ok(())
-}
-
-const INSERT: &str = "INSERT OR IGNORE INTO metrics VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-
-static INSERT_ROWS: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-    let rows = vec!["(?1, ?, ?, ?, ?, ?)"; ROWS];
-    format!("INSERT OR IGNORE INTO metrics VALUES {}", rows.join(", "))
-});
 
 pub(crate) fn load(row: &Row) -> rusqlite::Result<Metric> {
     let is_nan: bool = row.get(4)?;

@@ -21,6 +21,24 @@ pub fn dumps(value: &Value) -> String {
     ascii(&value.to_string())
 }
 
+/// `json.dumps` with the spaces that it writes unless told otherwise.
+pub fn dumps_spaced(value: &Value) -> String {
+    match value {
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(dumps_spaced).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| {
+                format!("{}: {}", dumps(&name.as_str().into()), dumps_spaced(value))
+            };
+            let fields: Vec<_> = fields.iter().map(field).collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        value => dumps(value),
+    }
+}
+
 /// JSON whose every character beyond ASCII is escaped.
 pub(crate) fn ascii(json: &str) -> String {
     let mut ascii = String::with_capacity(json.len());

@@ -149,6 +149,14 @@ pub fn find(conn: &Connection, run_id: &str) -> Result<RunRow> {
     found.ok_or_else(|| Refusal::missing(format!("Run with id={run_id} not found")))
 }
 
+/// Where its artifacts are.
+pub fn artifact_uri(conn: &Connection, run_id: &str) -> Result<String> {
+    let row = find(conn, run_id)?;
+    Ok(conn
+        .prepare_cached("SELECT artifact_uri FROM runs WHERE run_no = ?1")?
+        .query_row([row.run_no], |row| row.get(0))?)
+}
+
 /// A run that may be written to.
 pub fn find_active(conn: &Connection, run_id: &str) -> Result<RunRow> {
     let row = find(conn, run_id)?;

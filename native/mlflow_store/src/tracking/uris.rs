@@ -1,8 +1,12 @@
 //! Where artifacts are kept: which places an experiment may name, and what lies below them.
 
+mod parsed;
+
 use percent_encoding::percent_decode_str;
 
 use super::error::{Code, Refusal, Result};
+
+pub use parsed::{Uri, unquote, unquote_all};
 
 const LONGEST: usize = 2_048;
 /// Their URIs name a host, which whoever reads the artifacts would connect to.
@@ -29,7 +33,7 @@ pub fn location(uri: &str) -> Result<String> {
         ));
     }
     check_query(query)?;
-    check_host(address)?;
+    check_host("artifact_location", address)?;
     if uri.starts_with("runs:") {
         return Err(Refusal::invalid(format!(
             "Artifact location cannot be a runs:/ URI. Given: '{uri}'"
@@ -87,14 +91,15 @@ fn check_query(query: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_host(address: &str) -> Result<()> {
+/// That a field names no host that whoever reads it would be sent to.
+pub(crate) fn check_host(field: &str, address: &str) -> Result<()> {
     let scheme = scheme(address);
     let proxied = scheme == "mlflow-artifacts" && !address.contains("://");
     if proxied || !HOST_ADDRESSED.contains(&scheme.as_str()) {
         return Ok(());
     }
     Err(Refusal::invalid(format!(
-        "'artifact_location' cannot use the '{scheme}' scheme: the '{scheme}' scheme addresses a \
+        "'{field}' cannot use the '{scheme}' scheme: the '{scheme}' scheme addresses a \
          host other than the tracking server's configured artifact storage, so the server would \
          connect to the host named in the URI. Set the \
          MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES environment variable on the server to \

@@ -1,6 +1,7 @@
 //! MLflow's limits, and what it says where they are exceeded. Lengths are in characters.
 
 mod names;
+pub mod registry;
 
 use std::collections::HashSet;
 
@@ -8,7 +9,7 @@ use super::entities::{Dataset, DatasetInput, KeyValue};
 use super::error::{Refusal, Result};
 use super::python;
 
-pub use names::name;
+pub use names::{name, normalised, resolves_elsewhere};
 
 const EXPERIMENT_NAME: usize = 500;
 const KEY: usize = 250;

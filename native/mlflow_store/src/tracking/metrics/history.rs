@@ -16,13 +16,28 @@ pub fn page(
     let Some((run_no, key_no)) = numbers(conn, run_id, key)? else {
         return Ok(Vec::new());
     };
+    let unsorted = unsorted(conn, run_no, key_no)?;
     let sql = "SELECT value, is_nan, timestamp, step FROM metrics \
                WHERE run_no = ?1 AND key_no = ?2 \
                ORDER BY timestamp, step, value, is_nan LIMIT ?3 OFFSET ?4";
     let mut statement = conn.prepare_cached(sql)?;
-    // SQLite takes a negative limit for none.
-    let rows = statement.query_map((run_no, key_no, limit.unwrap_or(-1), offset), load)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut read = |limit: Option<i64>, offset: i64| -> Result<Vec<Point>> {
+        // SQLite takes a negative limit for none.
+        let rows = statement.query_map((run_no, key_no, limit.unwrap_or(-1), offset), load)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    if unsorted.is_empty() {
+        return read(limit, offset);
+    }
+    // However many of the others come before them, the page has no more than these.
+    let mut points = read(limit.map(|limit| limit.saturating_add(offset)), 0)?;
+    points.extend(unsorted);
+    points.sort_by(|one, other| one.place(other));
+    points.dedup();
+    let page = points.into_iter().skip(offset as usize);
+    Ok(page
+        .take(limit.map_or(usize::MAX, |limit| limit as usize))
+        .collect())
 }
 
 /// Of each run at most `limit` points, evenly spread from the first to the last by step, time and
@@ -43,7 +58,10 @@ pub fn sample(
     let mut statement = conn.prepare_cached(sql)?;
     let rows = statement.query_map((run_no, key_no, first, last), load)?;
     let mut points = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    points.sort_unstable_by(|one, other| one.age(other).then(one.is_nan.cmp(&other.is_nan)));
+    let unsorted = unsorted(conn, run_no, key_no)?.into_iter();
+    points.extend(unsorted.filter(|point| (first..=last).contains(&point.step)));
+    points.sort_by(|one, other| one.age(other).then(one.is_nan.cmp(&other.is_nan)));
+    points.dedup();
     Ok(spread(points, limit.max(1)))
 }
 
@@ -61,6 +79,15 @@ fn spread(points: Vec<Point>, limit: usize) -> Vec<Point> {
         *end = *last;
     }
     sampled
+}
+
+/// The points that are not in their places yet.
+fn unsorted(conn: &Connection, run_no: i64, key_no: i64) -> Result<Vec<Point>> {
+    let sql = "SELECT value, is_nan, timestamp, step FROM unsorted_metrics \
+               WHERE run_no = ?1 AND key_no = ?2";
+    let mut statement = conn.prepare_cached(sql)?;
+    let rows = statement.query_map((run_no, key_no), load)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn numbers(conn: &Connection, run_id: &str, key: &str) -> Result<Option<(i64, i64)>> {

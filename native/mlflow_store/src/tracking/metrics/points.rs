@@ -37,6 +37,14 @@ impl Point {
         if self.is_nan { f64::NAN } else { self.value }
     }
 
+    /// By time, step and value, as histories and the table of points are ordered.
+    pub(super) fn place(&self, other: &Self) -> Ordering {
+        (self.timestamp, self.step)
+            .cmp(&(other.timestamp, other.step))
+            .then(self.value.total_cmp(&other.value))
+            .then(self.is_nan.cmp(&other.is_nan))
+    }
+
     /// By step, time and value, as MLflow tells which of two is the latest.
     pub(super) fn age(&self, other: &Self) -> Ordering {
         (self.step, self.timestamp)

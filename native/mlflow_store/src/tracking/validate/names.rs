@@ -16,15 +16,24 @@ pub(super) fn check(name: &str, field: impl Fn() -> String) -> Result<()> {
                    periods (.), spaces ( ), colon(:) and slashes (/).";
         return Err(invalid_value(&field(), name, why));
     }
+    check_path(name, field)
+}
+
+pub(super) fn check_path(name: &str, field: impl Fn() -> String) -> Result<()> {
     if is_plain_path(name) {
         return Ok(());
     }
-    let why = format!(
-        ": Names may be treated as files in certain cases, and must not resolve to other names \
-         when treated as such. This name would resolve to {}",
-        python::repr(&normalised(name))
-    );
+    let why = format!(": {}", resolves_elsewhere(name));
     Err(invalid_value(&field(), name, &why))
+}
+
+/// Why a name that means another one as a path is refused.
+pub fn resolves_elsewhere(name: &str) -> String {
+    format!(
+        "Names may be treated as files in certain cases, and must not resolve to other names when \
+         treated as such. This name would resolve to {}",
+        python::repr(&normalised(name))
+    )
 }
 
 pub(super) fn is_word(character: char) -> bool {
@@ -41,7 +50,7 @@ fn is_plain_path(name: &str) -> bool {
 }
 
 /// Without empty parts, "." and what ".." undoes, as `posixpath.normpath` has it.
-fn normalised(path: &str) -> String {
+pub fn normalised(path: &str) -> String {
     let root = match path.len() - path.trim_start_matches('/').len() {
         0 => "",
         2 => "//",
