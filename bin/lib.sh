@@ -153,7 +153,7 @@ install_venvs() {
 # free port of the loopback interface unless one is given. Sets SERVER_PID and SERVER_URI;
 # await_mlflow waits until it answers. The server leads a process group of its own, so that a
 # Ctrl-C in the terminal does not end it before its clients, and stopping it ends its workers
-# too.
+# too. It does not hold the script's output (3) open when it is kept.
 start_mlflow() {
   local venv dir=$2 port
   venv=$(venv_of "$1")
@@ -166,7 +166,7 @@ start_mlflow() {
     setsid "$venv/bin/python" -m mlflow server --host 127.0.0.1 --port "$port" \
     --backend-store-uri "sqlite:///$dir/mlflow.db" \
     --artifacts-destination "file://$dir/artifacts" \
-    </dev/null >"$dir/mlflow.log" 2>&1 &
+    </dev/null >"$dir/mlflow.log" 2>&1 3>&- &
   SERVER_PID=$!
   SERVER_URI=http://127.0.0.1:$port
   LEADERS+=("$SERVER_PID")
@@ -183,8 +183,9 @@ await_mlflow() {
 # free port of the loopback interface. Sets SERVER_PID and SERVER_URI, once it answers.
 start_embedded() {
   local dir=$1
+  : >"$dir/server.uri"
   setsid mix mlflow.server --port 0 --database "$dir/mlflow.db" --artifacts "$dir/artifacts" \
-    </dev/null >"$dir/server.uri" 2>"$dir/server.log" &
+    </dev/null >"$dir/server.uri" 2>"$dir/server.log" 3>&- &
   SERVER_PID=$!
   LEADERS+=("$SERVER_PID")
   for _ in {1..300}; do

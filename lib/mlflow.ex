@@ -19,6 +19,7 @@ defmodule MLflow do
     * `MLflow.RunLogger` - logging for training loops; `MLflow.Outbox` - what of it waits
     * `MLflow.Trials`, `MLflow.ModelRuns`, `MLflow.Runs` - what is kept locally
     * `MLflow.Client` - MLflow's REST API
+    * `MLflow.Server` - the same, served from here
     * `MLflow.Cerebros` - hooks for a training bridge
     * `MLflow.Config` - every setting
     * `MLflow.Error` - what can go wrong and what to do

@@ -11,7 +11,7 @@ defmodule MLflow.Doctor do
       []
 
   It looks at the configuration (no secret shows), the VM and its packages, the database, the jobs,
-  the outbox, the way to the server, the server itself, the credentials, the default experiment and
+  the outbox, the embedded servers that it has to do with, the way to the server, the server itself, the credentials, the default experiment and
   the clocks. It never raises: a wrong setting, a damaged database and a dead server are findings.
   And it changes nothing, here or on the server, unless it is asked for a write check.
   """
@@ -25,6 +25,7 @@ defmodule MLflow.Doctor do
     MLflow.Doctor.Store,
     MLflow.Doctor.Queue,
     MLflow.Doctor.Outbox,
+    MLflow.Doctor.EmbeddedServer,
     MLflow.Doctor.Connection,
     MLflow.Doctor.Server,
     MLflow.Doctor.DefaultExperiment,

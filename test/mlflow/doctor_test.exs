@@ -574,4 +574,45 @@ defmodule MLflow.DoctorTest do
     assert [%Finding{title: "the check Outbox broke down itself"}] = problems(findings)
     assert titles(findings, :server) != []
   end
+
+  describe "servers in this VM:" do
+    defp serve(opts) do
+      folder = Path.dirname(tmp_path("x"))
+      database = if opts[:instance], do: [], else: [database: Path.join(folder, "s.db")]
+      own = [name: unique_name(), port: 0, artifacts: Path.join(folder, "a")] ++ database
+      opts = Keyword.merge(own, opts)
+      start_supervised!({MLflow.Server, opts}, id: opts[:name])
+      {:ok, uri} = MLflow.Server.uri(opts[:name])
+      uri
+    end
+
+    test "the one that the instance asks is named, and no other" do
+      uri = serve([])
+      serve([])
+      name = start_instance(tracking_uri: uri)
+      {_, findings} = Doctor.run(name: name)
+      assert [title] = titles(findings, :embedded_server)
+      assert title =~ "serves at #{uri}, over /"
+      assert find(findings, :embedded_server, :ok) != []
+    end
+
+    test "one that everybody reaches without credentials is a warning" do
+      uri = serve(host: "0.0.0.0")
+      {_, findings} = Doctor.run(name: start_instance(tracking_uri: uri))
+      assert [%Finding{title: title}] = find(findings, :embedded_server, :warning)
+      assert title =~ "can be asked by whoever reaches"
+
+      uri = serve(host: "0.0.0.0", token: "secret-1815")
+      {_, findings} = Doctor.run(name: start_instance(tracking_uri: uri))
+      assert find(findings, :embedded_server, :warning) == []
+    end
+
+    test "one whose runs should be the trials of an instance that asks elsewhere is a problem" do
+      name = start_instance()
+      serve(instance: name, trials: [instance: name])
+      {:problems, findings} = Doctor.run(name: name)
+      assert [%Finding{detail: detail}] = find(findings, :embedded_server, :problem)
+      assert detail =~ "its tracking_uri leads to"
+    end
+  end
 end

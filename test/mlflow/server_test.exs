@@ -87,6 +87,13 @@ defmodule MLflow.ServerTest do
       assert error.message =~ path
     end
 
+    test "in memory is an error, with a database of its own and with an instance's" do
+      error = assert_error(:config, Server.start_link(server_options(database: ":memory:")))
+      assert error.message =~ "needs a database in a file"
+      name = start_instance(database: ":memory:")
+      assert_error(:config, Server.start_link(server_options(instance: name)))
+    end
+
     test "that does not run has no address" do
       error = assert_error(:config, Server.uri(MLflow.NoSuchServer))
       assert error.message =~ "no MLflow server named MLflow.NoSuchServer"
@@ -262,13 +269,5 @@ defmodule MLflow.ServerTest do
       assert_receive {:requests, %{count: 1}, %{name: ^name, route: "", status: 404}}
       assert_receive {:stop, %{system_time: _}, %{name: ^name}}
     end
-  end
-
-  # A port that a restart can take again: nobody else takes what was free a moment ago.
-  defp free_port do
-    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
-    {:ok, port} = :inet.port(socket)
-    :ok = :gen_tcp.close(socket)
-    port
   end
 end

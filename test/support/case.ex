@@ -67,6 +67,14 @@ defmodule MLflow.Case do
     Path.join(folder, file)
   end
 
+  @doc "A port of loopback's that was free a moment ago, for what must be known before it listens."
+  def free_port do
+    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
+    {:ok, port} = :inet.port(socket)
+    :ok = :gen_tcp.close(socket)
+    port
+  end
+
   @doc "A scripted server that ends with the test."
   def start_server(script, opts \\ []) do
     spec = {ScriptedServer, [script: script] ++ opts}

@@ -6,19 +6,29 @@ defmodule MLflow.CLI.Options do
 
   @type parsed :: {:ok, keyword} | :help | {:error, String.t()}
 
-  @doc "Reads arguments; `switches` are those of `OptionParser`, and `--help` is one of every task."
-  @spec parse([String.t()], keyword) :: parsed
-  def parse(args, switches) do
+  @doc """
+  Reads arguments; `switches` are those of `OptionParser`, and `--help` is one of every task.
+  `argument` names what stands behind no option, in a task that takes that.
+  """
+  @spec parse([String.t()], keyword, atom) :: parsed
+  def parse(args, switches, argument \\ nil) do
     switches = [help: :boolean] ++ switches
     {options, rest, invalid} = OptionParser.parse(args, strict: switches, aliases: [h: :help])
 
     cond do
       options[:help] -> :help
       invalid != [] -> {:error, mistake(hd(invalid), switches)}
-      rest != [] -> {:error, "what is #{inspect(hd(rest))}? It stands behind no option"}
-      true -> check(options)
+      true -> with {:ok, given} <- argument(rest, argument), do: check(given ++ options)
     end
   end
+
+  defp argument([], nil), do: {:ok, []}
+  defp argument([], name), do: {:error, "a #{name} is missing"}
+  defp argument([one], name) when name != nil, do: {:ok, [{name, one}]}
+  defp argument([_, one | _], name) when name != nil, do: argument([one], nil)
+
+  defp argument([one | _], nil),
+    do: {:error, "what is #{inspect(one)}? It stands behind no option"}
 
   # Seconds, and few enough that the VM can count them in ms.
   defp check(options) do

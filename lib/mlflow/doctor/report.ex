@@ -11,6 +11,7 @@ defmodule MLflow.Doctor.Report do
     store: "Store",
     queue: "Queue",
     outbox: "Outbox",
+    embedded_server: "Embedded server",
     connection: "Connection",
     server: "Server",
     experiment: "Default experiment",

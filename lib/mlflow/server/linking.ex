@@ -25,8 +25,9 @@ defmodule MLflow.Server.Linking do
     error in Error -> {:error, error}
   end
 
-  # Behind a proxy the same server may have any other address.
-  defp check_way(tracking_uri, uri) do
+  @doc "Whether an instance that asks there can ask this server: behind a proxy it may be anywhere."
+  @spec check_way(String.t(), String.t()) :: :ok | {:error, Error.t()}
+  def check_way(tracking_uri, uri) do
     {asked, here} = {URI.parse(tracking_uri), URI.parse(uri)}
 
     if asked.host in @loopback and asked.port != here.port do

@@ -17,8 +17,17 @@ defmodule MLflow.Server.Listener do
   @patience 5_000
   @look_again 20
 
-  @enforce_keys [:config, :server, :database, :shared, :uri]
-  defstruct [:config, :server, :database, :shared, :uri, :asked]
+  # `shared` is the monitor of the instance whose database it is; `asked` names the news asked for.
+  @enforce_keys [:config, :server, :uri]
+  defstruct [:config, :server, :uri, :database, :shared, :asked]
+
+  @typedoc "What is known of a running server, without its secrets."
+  @type running :: %{
+          uri: String.t(),
+          config: Config.t(),
+          secured?: boolean,
+          loopback?: boolean
+        }
 
   def start_link(%Config{} = config), do: GenServer.start_link(__MODULE__, config)
 
@@ -26,7 +35,7 @@ defmodule MLflow.Server.Listener do
   @spec uri(atom) :: {:ok, String.t()} | {:error, Error.t()}
   def uri(name) do
     with pid when pid != nil <- Process.whereis(MLflow.Registry),
-         [{_pid, uri}] when uri != nil <- Registry.lookup(MLflow.Registry, {:server, name}) do
+         [{_pid, %{uri: uri}}] <- Registry.lookup(MLflow.Registry, {:server, name}) do
       {:ok, uri}
     else
       _ ->
@@ -38,6 +47,17 @@ defmodule MLflow.Server.Listener do
     end
   end
 
+  @doc "The servers that run in this VM."
+  @spec running() :: [running]
+  def running do
+    if Process.whereis(MLflow.Registry),
+      do:
+        Registry.select(MLflow.Registry, [
+          {{{:server, :_}, :_, :"$1"}, [{:is_map, :"$1"}], [:"$1"]}
+        ]),
+      else: []
+  end
+
   @impl true
   def init(config) do
     Process.flag(:trap_exit, true)
@@ -47,7 +67,8 @@ defmodule MLflow.Server.Listener do
          {:ok, {database, shared}} <- open(config) do
       case Native.server_start(native, database) do
         {:ok, server} ->
-          {:ok, announce(config, server, database, shared), {:continue, :ask}}
+          state = announce(config, native, server)
+          {:ok, %{state | database: database, shared: shared}, {:continue, :ask}}
 
         {:error, error} ->
           close(database, shared)
@@ -59,18 +80,21 @@ defmodule MLflow.Server.Listener do
     end
   end
 
-  defp announce(config, server, database, shared) do
-    uri = address(Native.server_address(server))
-    Registry.update_value(MLflow.Registry, {:server, config.name}, fn _ -> uri end)
-    Telemetry.event([:server, :start], %{system_time: System.system_time()}, about(config, uri))
+  defp announce(config, native, server) do
+    {ip, _port} = listens = Native.server_address(server)
+    config = Config.without_secrets(config)
 
-    %__MODULE__{
-      config: Config.without_secrets(config),
-      server: server,
-      database: database,
-      shared: shared,
-      uri: uri
+    running = %{
+      uri: address(listens),
+      config: config,
+      secured?: native.auth != :none,
+      loopback?: ip == "::1" or String.starts_with?(ip, "127.")
     }
+
+    Registry.update_value(MLflow.Registry, {:server, config.name}, fn _ -> running end)
+    state = %__MODULE__{config: config, server: server, uri: running.uri}
+    Telemetry.event([:server, :start], %{system_time: System.system_time()}, about(state))
+    state
   end
 
   @impl true
@@ -100,11 +124,7 @@ defmodule MLflow.Server.Listener do
     publish_rest(if state.asked, do: state, else: ask(state))
     close(state.database, state.shared)
 
-    Telemetry.event(
-      [:server, :stop],
-      %{system_time: System.system_time()},
-      about(state.config, state.uri)
-    )
+    Telemetry.event([:server, :stop], %{system_time: System.system_time()}, about(state))
   end
 
   # The requests that the stop waited for have changed runs, too.
@@ -125,12 +145,19 @@ defmodule MLflow.Server.Listener do
     %{state | asked: asked}
   end
 
+  # Its readers have connections of their own.
+  defp open(%Config{instance: nil, database: ":memory:"}),
+    do: {:error, Error.new(:config, "server", in_memory())}
+
   defp open(%Config{instance: nil, database: path}) do
     with {:ok, database} <- Native.store_open(path), do: {:ok, {database, nil}}
   end
 
   defp open(%Config{instance: name}) do
     case await_instance(name, System.monotonic_time(:millisecond) + @patience) do
+      {:ok, {_pid, %Instance{config: %{store: Embedded, database: ":memory:"}}}} ->
+        {:error, Error.new(:config, "server", in_memory())}
+
       {:ok, {pid, %Instance{config: %{store: Embedded}, store: database}}} ->
         {:ok, {database, Process.monitor(pid)}}
 
@@ -145,6 +172,8 @@ defmodule MLflow.Server.Listener do
         {:error, error}
     end
   end
+
+  defp in_memory, do: "a server needs a database in a file: give a path instead of \":memory:\""
 
   defp await_instance(name, deadline) do
     case {Instance.fetch(name: name), Registry.lookup(MLflow.Registry, name)} do
@@ -172,7 +201,7 @@ defmodule MLflow.Server.Listener do
     if String.contains?(ip, ":"), do: "http://[#{ip}]:#{port}", else: "http://#{ip}:#{port}"
   end
 
-  defp about(config, uri), do: %{name: config.name, uri: uri}
+  defp about(state), do: %{name: state.config.name, uri: state.uri}
 
   @doc false
   def name_taken(name) do

@@ -22,8 +22,9 @@ defmodule MLflow.Server.Trials do
     :settings,
     :timer,
     :looking,
-    # What changed while nobody listened, before the start, is looked at first.
-    everything?: true,
+    # When everything is to be looked at, if it is; and what changed, each with the time to look at
+    # it, and the latest such time.
+    :everything,
     pending: %{},
     retry: @first_retry
   ]
@@ -33,7 +34,9 @@ defmodule MLflow.Server.Trials do
   @impl true
   def init({server, settings}) do
     News.subscribe(server)
-    {:ok, %__MODULE__{server: server, settings: settings}, {:continue, :look}}
+    # What changed while nobody listened is looked at first.
+    state = %__MODULE__{server: server, settings: settings, everything: now()}
+    {:ok, state, {:continue, :look}}
   end
 
   @impl true
@@ -41,15 +44,17 @@ defmodule MLflow.Server.Trials do
 
   @impl true
   def handle_info({:mlflow_server, _server, :overflow}, state),
-    do: {:noreply, look(%{state | everything?: true, pending: %{}})}
+    do: {:noreply, state |> give_up_listing() |> look()}
 
   def handle_info({:mlflow_server, _server, %Change{} = change}, state) do
-    state = note(state, change, now())
-    # What is next is known already.
-    {:noreply, if(change.kinds == [:logged] and state.timer, do: state, else: look(state))}
+    now = now()
+    state = note(state, change, now)
+    # Where it is looked in time anyway, there is nothing to find out: this comes often.
+    soon? = match?({_, at} when at <= now + state.settings.quiet, state.timer)
+    {:noreply, if(change.kinds == [:logged] and soon?, do: state, else: look(state))}
   end
 
-  def handle_info({:look, timer}, %{timer: timer} = state),
+  def handle_info({:look, timer}, %{timer: {timer, _at}} = state),
     do: {:noreply, look(%{state | timer: nil})}
 
   def handle_info({:DOWN, reference, :process, _pid, how}, %{looking: {reference, what}} = state) do
@@ -65,7 +70,7 @@ defmodule MLflow.Server.Trials do
   def handle_info(_message, state), do: {:noreply, state}
 
   defp note(state, _change, _now) when map_size(state.pending) >= @most_pending,
-    do: %{state | everything?: true, pending: %{}}
+    do: give_up_listing(state)
 
   defp note(state, change, now) do
     due = if change.kinds == [:logged], do: now + state.settings.quiet, else: now
@@ -80,18 +85,25 @@ defmodule MLflow.Server.Trials do
     %{state | pending: pending}
   end
 
-  # One look at a time, and none while a failed one is waited for.
+  defp give_up_listing(state), do: %{state | everything: now(), pending: %{}}
+
+  # One look at a time.
   defp look(%{looking: looking} = state) when looking != nil, do: state
-  defp look(%{timer: {:retry, _}} = state), do: state
-  defp look(%{everything?: true} = state), do: begin(%{state | everything?: false}, :everything)
 
   defp look(state) do
     now = now()
     due = for {run_id, {due, _}} <- state.pending, due <= now, do: run_id
 
-    case Enum.take(due, @most_at_once) do
-      [] -> await_next(state, now)
-      ids -> begin(%{state | pending: Map.drop(state.pending, ids)}, ids)
+    cond do
+      state.everything && state.everything <= now ->
+        begin(%{state | everything: nil}, :everything)
+
+      due != [] ->
+        ids = Enum.take(due, @most_at_once)
+        begin(%{state | pending: Map.drop(state.pending, ids)}, ids)
+
+      true ->
+        await_next(state, now)
     end
   end
 
@@ -109,11 +121,17 @@ defmodule MLflow.Server.Trials do
     %{state | looking: {reference, what}}
   end
 
-  defp await_next(%{pending: pending} = state, _now) when pending == %{}, do: state
-
   defp await_next(state, now) do
-    next = state.pending |> Enum.map(fn {_, {due, _}} -> due end) |> Enum.min()
-    set_timer(state, make_ref(), next - now)
+    case List.wrap(state.everything) ++ for({_, {due, _}} <- state.pending, do: due) do
+      [] -> %{state | timer: nil}
+      due -> set_timer(state, Enum.min(due), now)
+    end
+  end
+
+  defp set_timer(state, at, now) do
+    timer = make_ref()
+    Process.send_after(self(), {:look, timer}, at - now)
+    %{state | timer: {timer, at}}
   end
 
   defp later(state, what, reason) do
@@ -122,21 +140,16 @@ defmodule MLflow.Server.Trials do
         "#{inspect(state.settings.instance)} for now: #{reason}"
     )
 
-    %{again(state, what) | retry: min(state.retry * 2, @longest_retry)}
-    |> set_timer({:retry, make_ref()}, state.retry)
+    %{state | retry: min(state.retry * 2, @longest_retry)}
+    |> again(what, now() + state.retry)
+    |> look()
   end
 
-  defp again(state, :everything), do: %{state | everything?: true}
+  defp again(state, :everything, due), do: %{state | everything: due}
 
-  defp again(state, ids) do
-    now = now()
-    failed = Map.new(ids, &{&1, {now, now}})
-    %{state | pending: Map.merge(failed, state.pending)}
-  end
-
-  defp set_timer(state, timer, ms) do
-    Process.send_after(self(), {:look, timer}, ms)
-    %{state | timer: timer}
+  defp again(state, ids, due) do
+    failed = Map.new(ids, &{&1, {due, due}})
+    %{state | pending: Map.merge(state.pending, failed)}
   end
 
   defp now, do: System.monotonic_time(:millisecond)
