@@ -62,9 +62,9 @@ defmodule Prove.Differential.Difference do
   defp walk(expected, got, path), do: [{path, expected, got}]
 
   defp shown(:nothing), do: "nothing"
-  defp shown(value), do: value |> inspect(limit: 50, printable_limit: 2_000) |> shorten()
+  defp shown(value), do: value |> inspect(limit: 50, printable_limit: 600) |> shorten()
 
   defp shorten(text) do
-    if String.length(text) > 2_000, do: String.slice(text, 0, 2_000) <> " ...", else: text
+    if String.length(text) > 700, do: String.slice(text, 0, 700) <> " ...", else: text
   end
 end

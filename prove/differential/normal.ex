@@ -26,7 +26,7 @@ defmodule Prove.Differential.Normal do
   # The default experiment is as old as the server.
   @past 3_600_000
   # Where a server says the number of an experiment within a text.
-  @location ~r{(?<=mlflow-artifacts:/)\d+}
+  @location ~r{(?<=mlflow-artifacts:/)\d+|(?<!\w)\d+(?=/<id \d+>)}
   @mention ~r/(?<![\w.])\d+(?![\w.])/
   # What SQLAlchemy says, SQL and all.
   @database ~r/\((?:raised as a result of|sqlite3\.).*$/s

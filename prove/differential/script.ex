@@ -68,28 +68,19 @@ defmodule Prove.Differential.Script do
       |> Enum.reject(&String.starts_with?(&1, "#"))
       |> Enum.split_with(&String.starts_with?(&1, "- "))
 
-    request = request(script, lines)
-
     if variants == [],
-      do: [request],
-      else: for("- " <> variant <- variants, do: variant(request, variant))
+      do: [request(script, lines)],
+      else: for("- " <> variant <- variants, do: variant(script, lines, variant))
   end
 
-  defp variant(request, variant) do
+  defp variant(script, [title | lines], variant) do
     string = "\"" <> String.replace(variant, ["\\", "\""], &("\\" <> &1)) <> "\""
 
-    fill = fn text ->
-      text |> String.replace("%v", variant) |> String.replace("%s", string)
-    end
+    lines =
+      for line <- lines,
+          do: line |> String.replace("%v", variant) |> String.replace("%s", string)
 
-    %{
-      request
-      | name: "#{request.name}: #{variant}",
-        target: fill.(request.target),
-        query: for({name, value} <- request.query, do: {name, fill.(value)}),
-        headers: for({name, value} <- request.headers, do: {name, fill.(value)}),
-        body: fill.(request.body)
-    }
+    request(script, ["#{title}: #{variant}" | lines])
   end
 
   defp request(script, [title, start | lines]) do
