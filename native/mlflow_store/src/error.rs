@@ -70,6 +70,11 @@ impl StoreError {
         )
     }
 
+    pub(crate) fn panicked() -> Self {
+        let message = "work handed to the store panicked and was rolled back: please report this";
+        Self::new(ErrorKind::Internal, message)
+    }
+
     /// Names the file, for errors whose reader chose the path.
     pub(crate) fn at(self, path: &std::path::Path) -> Self {
         Self {

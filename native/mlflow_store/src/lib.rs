@@ -27,8 +27,10 @@
 mod checkup;
 mod codec;
 mod error;
+mod group;
 mod in_step;
 mod raw;
+mod readers;
 mod schema;
 mod store;
 mod transaction;
@@ -42,6 +44,7 @@ pub mod record;
 pub mod runs;
 pub mod sides;
 pub mod tables;
+pub mod tracking;
 pub mod trials;
 
 pub use checkup::{Checkup, check};
@@ -49,6 +52,7 @@ pub use error::{ErrorKind, Result, StoreError};
 pub use in_step::{Seen, in_step};
 pub use points::{Point, RecordedPoint, Unsent};
 pub use raw::{Cell, RawRow};
+pub use readers::Readers;
 pub use record::{Filter, Order, Record};
 pub use rusqlite::Connection;
 pub use store::{Store, Work};

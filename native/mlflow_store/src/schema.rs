@@ -12,6 +12,7 @@ const APPLICATION_ID: i64 = 0x4D4C_5359;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/001_initial.sql"),
     include_str!("../migrations/002_history.sql"),
+    include_str!("../migrations/003_tracking.sql"),
 ];
 
 /// The file's schema version, once it is known to be ours or empty. Writes nothing, so that

@@ -10,10 +10,16 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{ErrorKind, Result, StoreError};
+use crate::group::{self, Pending, Write};
 use crate::schema;
 
 /// What the writer thread is asked to do.
 pub type Work = Box<dyn FnOnce(&mut Connection) + Send>;
+
+enum Task {
+    Alone(Work),
+    Grouped(Box<dyn Write>),
+}
 
 const QUEUE_LENGTH: usize = 10_000;
 /// How long work waits for another process to let go of the file, counted from when it was
@@ -33,7 +39,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Writer {
     /// `None` once closed. Work is sent under the read lock, so nothing is accepted and then lost.
-    queue: RwLock<Option<SyncSender<(Instant, Work)>>>,
+    queue: RwLock<Option<SyncSender<(Instant, Task)>>>,
     thread_id: ThreadId,
     /// Locked for as long as someone waits for the thread, so that everyone who closes waits.
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -65,6 +71,25 @@ impl Store {
     /// Queues `work` for the writer thread and returns at once. Work that was accepted is always
     /// run; work that was refused is dropped before this returns.
     pub fn submit(&self, work: Work) -> Result<()> {
+        self.enqueue(Task::Alone(work))
+    }
+
+    /// Queues a write that shares its transaction with others that wait, and returns at once.
+    /// `reply` is told on the writer thread, after the commit; what an error leaves is undone.
+    /// When this refuses, both are dropped.
+    pub fn write<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+        reply: impl FnOnce(std::result::Result<T, E>) + Send + 'static,
+    ) -> Result<()>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.enqueue(Task::Grouped(Box::new(Pending::new(work, reply))))
+    }
+
+    fn enqueue(&self, task: Task) -> Result<()> {
         let queue = self
             .writer
             .queue
@@ -72,7 +97,7 @@ impl Store {
             .unwrap_or_else(PoisonError::into_inner);
         let queue = queue.as_ref().ok_or_else(StoreError::closed)?;
         queue
-            .try_send((Instant::now(), work))
+            .try_send((Instant::now(), task))
             .map_err(|refused| match refused {
                 TrySendError::Full(_) => overloaded(),
                 TrySendError::Disconnected(_) => StoreError::closed(),
@@ -90,7 +115,9 @@ impl Store {
             // The caller waits below for as long as this runs, so the reply always arrives.
             let _ = reply.send(work(conn));
         }))?;
-        result.recv().unwrap_or_else(|_| Err(panicked()))
+        result
+            .recv()
+            .unwrap_or_else(|_| Err(StoreError::panicked()))
     }
 
     /// Refuses new work, waits until the accepted work is done, and closes the file. Clones of
@@ -169,19 +196,49 @@ fn enter_wal(conn: &Connection) -> Result<()> {
     }
 }
 
-fn serve(mut conn: Connection, queue: &Receiver<(Instant, Work)>) {
-    for (submitted, work) in queue {
+fn serve(mut conn: Connection, queue: &Receiver<(Instant, Task)>) {
+    let mut next = queue.recv().ok();
+    while let Some((submitted, task)) = next {
         let left = BUSY_TIMEOUT.saturating_sub(submitted.elapsed());
         // Refused only for durations that SQLite cannot express.
         let _ = conn.busy_timeout(left.max(SHORTEST_BUSY_TIMEOUT));
-        // A panic is a bug in that work alone; the panic hook has reported it already.
-        let _ = catch_unwind(AssertUnwindSafe(|| work(&mut conn)));
-        if !conn.is_autocommit() {
-            // Only work that began a transaction by hand leaves one; the next must not inherit it.
-            let _ = conn.execute_batch("ROLLBACK");
-        }
+        let met = match task {
+            Task::Alone(work) => {
+                perform_alone(&mut conn, work);
+                None
+            }
+            Task::Grouped(write) => perform_group(&conn, write, queue),
+        };
+        next = met.or_else(|| queue.recv().ok());
     }
     retire(conn);
+}
+
+fn perform_alone(conn: &mut Connection, work: Work) {
+    // A panic is a bug in that work alone; the panic hook has reported it already.
+    let _ = catch_unwind(AssertUnwindSafe(|| work(conn)));
+    if !conn.is_autocommit() {
+        // Only work that began a transaction by hand leaves one; the next must not inherit it.
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+}
+
+/// Performs `first` and the writes that wait behind it. What of another kind waits is its end, and
+/// is answered.
+fn perform_group(
+    conn: &Connection,
+    first: Box<dyn Write>,
+    queue: &Receiver<(Instant, Task)>,
+) -> Option<(Instant, Task)> {
+    let mut met = None;
+    group::perform(conn, first, || match queue.try_recv().ok()? {
+        (_, Task::Grouped(write)) => Some(write),
+        other => {
+            met = Some(other);
+            None
+        }
+    });
+    met
 }
 
 /// Leaves the file tidy. Housekeeping: it waits for no other process, and its failure loses
@@ -197,9 +254,4 @@ fn overloaded() -> StoreError {
         "{QUEUE_LENGTH} operations wait for the store already: slow down, or batch them, and try again"
     );
     StoreError::new(ErrorKind::Overloaded, message)
-}
-
-fn panicked() -> StoreError {
-    let message = "work handed to the store panicked and was rolled back: please report this";
-    StoreError::new(ErrorKind::Internal, message)
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 
 /// Runs `work` in a transaction, or as part of the one that is already open.
 ///
@@ -22,13 +22,14 @@ pub fn transaction<T>(conn: &Connection, work: impl FnOnce(&Connection) -> Resul
 }
 
 /// Reads that must agree with one another: all of them see the database as the first one does.
-pub(crate) fn snapshot<T>(
+pub(crate) fn snapshot<T, E: From<StoreError>>(
     conn: &Connection,
-    work: impl FnOnce(&Connection) -> Result<T>,
-) -> Result<T> {
+    work: impl FnOnce(&Connection) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
     if !conn.is_autocommit() {
         return work(conn);
     }
-    let transaction = Transaction::new_unchecked(conn, TransactionBehavior::Deferred)?;
+    let transaction = Transaction::new_unchecked(conn, TransactionBehavior::Deferred)
+        .map_err(StoreError::from)?;
     work(&transaction)
 }

@@ -5,6 +5,7 @@
 mod checkup;
 mod crash;
 mod experiments;
+mod groups;
 mod history;
 mod in_step;
 mod jobs;

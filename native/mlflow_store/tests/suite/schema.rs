@@ -118,7 +118,7 @@ fn a_file_of_version_1_is_migrated_in_place_and_keeps_everything() {
     store
         .run(|conn| {
             let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            assert_eq!(version, 2);
+            assert_eq!(version, 3);
             let trial = mlflow_store::trials::find(conn, "t")?.unwrap();
             assert_eq!(trial["tags"], json!({"team": "x"}));
             assert_eq!(

@@ -1,0 +1,128 @@
+//! Which path leads where, and what every request goes through on its way.
+
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::extract::{MatchedPath, RawPathParams, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, get, on};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use mlflow_store::tracking::{Code, Refusal};
+
+use crate::answer::{Refused, refuse};
+use crate::app::App;
+use crate::call::Call;
+use crate::guard::guard;
+use crate::handlers::{self, Endpoint};
+use crate::observer;
+
+/// MLflow 3's clients ask for some endpoints, its web interface for others, under these.
+const PREFIXES: [&str; 4] = [
+    "/api/2.0/mlflow",
+    "/ajax-api/2.0/mlflow",
+    "/api/3.0/mlflow",
+    "/ajax-api/3.0/mlflow",
+];
+
+pub fn router(app: App) -> Router {
+    let api = api();
+    let mut router = Router::new()
+        .route("/health", get(handlers::health))
+        .route("/version", get(handlers::version));
+    for prefix in PREFIXES {
+        router = router.nest(prefix, api.clone());
+    }
+    router
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .layer(from_fn_with_state(app.clone(), guard))
+        .layer(from_fn_with_state(app.clone(), observe))
+        .with_state(app)
+}
+
+fn api() -> Router<App> {
+    handlers::endpoints()
+        .into_iter()
+        .fold(Router::new(), |router, endpoint| {
+            // Only methods of our own are in the table.
+            let filter =
+                MethodFilter::try_from(endpoint.method.clone()).unwrap_or(MethodFilter::GET);
+            let path = format!("/{}", endpoint.path);
+            let endpoint = std::sync::Arc::new(endpoint);
+            router.route(
+                &path,
+                on(filter, move |State(app): State<App>, params, request| {
+                    let endpoint = endpoint.clone();
+                    async move { answer(&endpoint, app, params, request).await }
+                }),
+            )
+        })
+}
+
+async fn answer(
+    endpoint: &Endpoint,
+    app: App,
+    params: RawPathParams,
+    request: Request,
+) -> Response {
+    let limit = app.config().request_timeout;
+    let answered = async {
+        let (parts, body) = request.into_parts();
+        let body = read_body(&parts.headers, body, app.config().largest_request).await?;
+        let call = Call::new(&parts, &params, body);
+        (endpoint.handler)(app, call).await
+    };
+    match tokio::time::timeout(limit, answered).await {
+        Ok(Ok(answer)) => answer.into_response(),
+        Ok(Err(refusal)) => refuse(&refusal),
+        Err(_) => late(),
+    }
+}
+
+/// Whole, but no more than is allowed, whatever its header promises.
+async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    let promised = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if promised.is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
+    }
+    to_bytes(body, limit).await.map_err(|_| too_large(limit))
+}
+
+fn too_large(limit: usize) -> Refusal {
+    Refusal::invalid(format!(
+        "The request is larger than the {limit} bytes that this server takes, or it broke off: \
+         send it in smaller pieces."
+    ))
+}
+
+fn late() -> Response {
+    let message =
+        "The request took longer than this server allows: try again, or send less at once.";
+    refuse(&Refusal::new(Code::TemporarilyUnavailable, message))
+}
+
+/// Tells the observer of every request.
+async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let received = request.body().size_hint().lower();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    app.observer().answered(&observer::Request {
+        method: method.as_str(),
+        route: route.as_ref().map_or("", MatchedPath::as_str),
+        status: response.status().as_u16(),
+        duration: began.elapsed(),
+        received,
+        sent: response.body().size_hint().lower(),
+        error_code: response
+            .extensions()
+            .get::<Refused>()
+            .map(|refused| refused.0),
+    });
+    response
+}
