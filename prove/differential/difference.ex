@@ -18,7 +18,8 @@ defmodule Prove.Differential.Difference do
   @spec between(Script.request(), Side.answer(), Side.answer()) :: [t]
   def between(request, expected, got) do
     for part <- [:status, :type, :body],
-        {path, expected, got} <- walk(Map.fetch!(expected, part), Map.fetch!(got, part), "#{part}"),
+        {path, expected, got} <-
+          walk(Map.fetch!(expected, part), Map.fetch!(got, part), "#{part}"),
         do: %__MODULE__{case: request, part: path, expected: expected, got: got}
   end
 

@@ -96,7 +96,9 @@ defmodule Prove.Differential.Normal do
 
   defp sets(text) do
     Regex.replace(@set, text, fn "{" <> set ->
-      "{" <> (set |> String.trim_trailing("}") |> String.split(", ") |> Enum.sort() |> Enum.join(", ")) <> "}"
+      "{" <>
+        (set |> String.trim_trailing("}") |> String.split(", ") |> Enum.sort() |> Enum.join(", ")) <>
+        "}"
     end)
   end
 

@@ -22,7 +22,7 @@ defmodule Prove.Differential.Side do
   @spec new(String.t(), String.t()) :: t
   def new(uri, script) do
     %URI{host: host, port: port} = URI.parse(uri)
-    unique = "d#{System.unique_integer([:positive])}.#{System.os_time(:millisecond)}.#{script}"
+    unique = "d#{Base.encode16(:crypto.strong_rand_bytes(6), case: :lower)}.#{script}"
 
     %__MODULE__{
       host: to_charlist(host),
