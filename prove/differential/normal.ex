@@ -19,6 +19,7 @@ defmodule Prove.Differential.Normal do
 
   @uuid "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
   @id Regex.compile!("(?<![0-9a-f])(?:#{@uuid}|[0-9a-f]{32})(?![0-9a-f])")
+  @maps ~w(tags params metrics)
   # A set of Python's, which prints it in an order of the process.
   @set ~r/\{'[^{}]*'\}/
   @time ~r/(?<!\d)1\d{12}(?!\d)/
@@ -27,7 +28,7 @@ defmodule Prove.Differential.Normal do
   @past 3_600_000
   # Where a server says the number of an experiment within a text.
   @location ~r{(?<=mlflow-artifacts:/)\d+|(?<!\w)\d+(?=/<id \d+>)}
-  @mention ~r/(?<![\w.])\d+(?![\w.])/
+  @mention ~r/(?<![\w.-])(?<!<id |<experiment )\d+(?![\w.])/
   # What SQLAlchemy says, SQL and all.
   @database ~r/\((?:raised as a result of|sqlite3\.).*$/s
 
@@ -53,7 +54,7 @@ defmodule Prove.Differential.Normal do
   end
 
   defp value(list, key, normal) when is_list(list),
-    do: Enum.map_reduce(list, normal, &value(&1, key, &2))
+    do: list |> unordered(key) |> Enum.map_reduce(normal, &value(&1, key, &2))
 
   defp value(number, _key, normal) when is_integer(number),
     do: {if(now?(number, normal), do: "<time>", else: number), normal}
@@ -69,6 +70,14 @@ defmodule Prove.Differential.Normal do
   end
 
   defp value(other, _key, normal), do: {other, normal}
+
+  # What clients read as maps: MLflow asks its database for no order, and gets that of an index.
+  defp unordered(list, key) when key in @maps do
+    keys = for %{"key" => key} <- list, do: key
+    if length(keys) == length(list) and keys == Enum.uniq(keys), do: Enum.sort(list), else: list
+  end
+
+  defp unordered(list, _key), do: list
 
   defp text(text, normal) do
     text
