@@ -1,10 +1,13 @@
 # Run by bin/bench: each benchmark in turn, and a table of what it measured.
 
 shared =
-  ~w(scale stats proc histogram ticks python points trials seed server server_log cargo ceiling)
+  ~w(scale stats proc histogram ticks python points trials seed server server_log cargo ceiling wire embedded)
+
+tracking = ~w(tracking tracking/requests tracking/latency tracking/mixed tracking/log_batch
+  tracking/history tracking/searches)
 
 benches = ~w(get_run push push500 resync compare diff encode logger ticker)
-for module <- shared ++ benches, do: Code.require_file("#{module}.ex", __DIR__)
+for module <- shared ++ benches ++ tracking, do: Code.require_file("#{module}.ex", __DIR__)
 
 # Its table serves here too.
 Code.require_file("../demo/report.ex", __DIR__)
@@ -19,7 +22,8 @@ defmodule Bench.Main do
     "diff" => Bench.Diff,
     "encode" => Bench.Encode,
     "logger" => Bench.Logger,
-    "ticker" => Bench.Ticker
+    "ticker" => Bench.Ticker,
+    "tracking" => Bench.Tracking
   }
 
   def run([size, uri, server, directory, python | names]) do

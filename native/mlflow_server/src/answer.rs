@@ -23,6 +23,10 @@ impl Answer {
             .map_err(|error| Refusal::new(Code::InternalError, error.to_string()))
     }
 
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     /// `{name: body}`
     pub fn named(name: &'static str, body: &impl Serialize) -> Answered {
         Self::json(&std::collections::BTreeMap::from([(name, body)]))

@@ -8,7 +8,8 @@ use mlflow_store::{Connection, Readers, Store};
 use tokio::sync::oneshot;
 
 use crate::config::Config;
-use crate::observer::{Change, ChangeKind, Observer};
+use crate::metrics::Metrics;
+use crate::observer::{Change, ChangeKind, Observer, Request};
 
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
@@ -18,6 +19,7 @@ struct Inner {
     store: Store,
     readers: Readers,
     observer: Arc<dyn Observer>,
+    metrics: Metrics,
 }
 
 impl App {
@@ -32,6 +34,7 @@ impl App {
             store,
             readers,
             observer,
+            metrics: Metrics::default(),
         }))
     }
 
@@ -39,8 +42,14 @@ impl App {
         &self.0.config
     }
 
-    pub fn observer(&self) -> &dyn Observer {
-        self.0.observer.as_ref()
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Counts a request, and tells the observer of it.
+    pub fn answered(&self, request: &Request) {
+        self.0.metrics.answered(request);
+        self.0.observer.answered(request);
     }
 
     /// Writes with others in one transaction, and answers after the commit.

@@ -33,6 +33,17 @@ impl Call {
         }
     }
 
+    /// A request that comes from within, with its fields in `body`.
+    pub fn of_json(body: &Value) -> Self {
+        Self {
+            method: Method::POST,
+            body: body.to_string().into(),
+            content_type: Some("application/json".to_owned()),
+            query: Vec::new(),
+            path: Vec::new(),
+        }
+    }
+
     /// The request's fields, read and checked as MLflow does it for the protobuf that `schema` tells
     /// of.
     pub fn message(&self, schema: &'static Schema) -> Result<Message, Refusal> {

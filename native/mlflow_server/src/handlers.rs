@@ -2,16 +2,17 @@
 //! store, and answers.
 
 mod experiments;
+mod interface;
 mod runs;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::LazyLock;
 
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use http::Method;
+use mlflow_store::tracking::{Code, Refusal};
 
-use crate::answer::{Answered, refuse};
+use crate::answer::Answered;
 use crate::app::App;
 use crate::call::Call;
 
@@ -27,10 +28,25 @@ pub struct Endpoint {
 
 /// Every endpoint of the REST API under `/mlflow`; artifacts and pages are routed by themselves.
 pub fn endpoints() -> Vec<Endpoint> {
-    [experiments::endpoints(), runs::endpoints()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        experiments::endpoints(),
+        interface::endpoints(),
+        runs::endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Asks the endpoint at `path` from within.
+pub async fn call(path: &str, app: App, call: Call) -> Answered {
+    static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(endpoints);
+    let found = ENDPOINTS.iter().find(|endpoint| endpoint.path == path);
+    let endpoint = found.ok_or_else(|| {
+        let message = format!("{path} is not served here");
+        Refusal::new(Code::NotImplemented, message)
+    })?;
+    (endpoint.handler)(app, call).await
 }
 
 fn get<F>(path: &'static str, handler: fn(App, Call) -> F) -> Endpoint
@@ -55,22 +71,5 @@ where
         method,
         path,
         handler: Box::new(move |app, call| Box::pin(handler(app, call))),
-    }
-}
-
-/// The version of MLflow that this server answers as.
-pub const MLFLOW_VERSION: &str = "3.17.2";
-
-pub async fn version() -> &'static str {
-    MLFLOW_VERSION
-}
-
-/// "OK", once the database has been asked.
-pub async fn health(State(app): State<App>) -> Response {
-    let asked = app
-        .read(|conn| Ok(conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?));
-    match asked.await {
-        Ok(()) => "OK".into_response(),
-        Err(refusal) => refuse(&refusal),
     }
 }

@@ -9,6 +9,7 @@ use mlflow_store::tracking::Refusal;
 use mlflow_store::tracking::entities::KeyValue;
 use serde_json::{Map, Value};
 
+pub use read::camel_case;
 pub use rules::Rule;
 
 /// What an endpoint takes.

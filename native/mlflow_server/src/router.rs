@@ -7,7 +7,7 @@ use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, get, on};
+use axum::routing::{MethodFilter, get, on, post};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use mlflow_store::tracking::{Code, Refusal};
@@ -15,9 +15,10 @@ use mlflow_store::tracking::{Code, Refusal};
 use crate::answer::{Refused, refuse};
 use crate::app::App;
 use crate::call::Call;
+use crate::graphql::graphql;
 use crate::guard::guard;
 use crate::handlers::{self, Endpoint};
-use crate::observer;
+use crate::{monitoring, observer, pages};
 
 /// MLflow 3's clients ask for some endpoints, its web interface for others, under these.
 const PREFIXES: [&str; 4] = [
@@ -30,8 +31,11 @@ const PREFIXES: [&str; 4] = [
 pub fn router(app: App) -> Router {
     let api = api();
     let mut router = Router::new()
-        .route("/health", get(handlers::health))
-        .route("/version", get(handlers::version));
+        .route("/health", get(monitoring::health))
+        .route("/version", get(monitoring::version))
+        .route("/metrics", get(monitoring::metrics))
+        .route("/graphql", post(graphql))
+        .merge(pages::router());
     for prefix in PREFIXES {
         router = router.nest(prefix, api.clone());
     }
@@ -112,7 +116,7 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
     let received = request.body().size_hint().lower();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
-    app.observer().answered(&observer::Request {
+    app.answered(&observer::Request {
         method: method.as_str(),
         route: route.as_ref().map_or("", MatchedPath::as_str),
         status: response.status().as_u16(),

@@ -131,7 +131,7 @@ async fn serve(listener: StdListener, app: App, mut stopped: watch::Receiver<boo
     let room = Arc::new(Semaphore::new(app.config().most_connections));
     let graceful = GracefulShutdown::new();
     let idle = app.config().idle_timeout;
-    let router = router(app);
+    let router = router(app.clone());
 
     loop {
         // What has no room waits in the listener's backlog.
@@ -147,10 +147,11 @@ async fn serve(listener: StdListener, app: App, mut stopped: watch::Receiver<boo
         match stream {
             Ok((stream, _peer)) => {
                 let connection = graceful.watch(connection(stream, router.clone(), idle));
+                let connected = app.metrics().connected();
                 tokio::spawn(async move {
                     // A client that hangs up is none of ours to report.
                     let _ = connection.await;
-                    drop(permit);
+                    drop((connected, permit));
                 });
             }
             Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,

@@ -89,7 +89,7 @@ fn enumerated(names: &'static [(&'static str, i64)], value: &Value) -> Option<&'
 }
 
 /// The other name of a field, which protobuf takes as well.
-fn camel_case(name: &str) -> String {
+pub fn camel_case(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut upper = false;
     for character in name.chars() {
