@@ -179,6 +179,24 @@ await_mlflow() {
   fail "the MLflow server did not start; the end of its log is above."
 }
 
+# start_embedded DIR: a server of this library's own, with its database and artifacts in DIR, on a
+# free port of the loopback interface. Sets SERVER_PID and SERVER_URI, once it answers.
+start_embedded() {
+  local dir=$1
+  setsid mix mlflow.server --port 0 --database "$dir/mlflow.db" --artifacts "$dir/artifacts" \
+    </dev/null >"$dir/server.uri" 2>"$dir/server.log" &
+  SERVER_PID=$!
+  LEADERS+=("$SERVER_PID")
+  for _ in {1..300}; do
+    SERVER_URI=$(<"$dir/server.uri")
+    [[ -z $SERVER_URI ]] || return 0
+    kill -0 "$SERVER_PID" 2>/dev/null || break
+    sleep 0.1
+  done
+  tail -n 20 "$dir/server.log" >&2
+  fail "the server did not start; the end of its log is above."
+}
+
 # --- PostgreSQL -----------------------------------------------------------------------
 
 # start_postgres DIR: an empty server on a free port of the loopback interface, with its files in

@@ -1,7 +1,8 @@
 # Run by bin/demo: a hyperparameter search whose trials are MLflow runs while it goes on, a
-# colleague who works in MLflow meanwhile, and the proof that both sides agree afterwards.
+# colleague who works in MLflow meanwhile, and the proof that both sides agree afterwards. With --uri
+# and --python on a real MLflow server, else on one that is part of this program.
 
-for module <- ~w(iris classifier search recorder report) do
+for module <- ~w(iris classifier search recorder report python rest) do
   Code.require_file("#{module}.ex", __DIR__)
 end
 
@@ -41,17 +42,19 @@ defmodule Demo.Main do
 
   defp demo(options) do
     started = System.monotonic_time(:millisecond)
+    options = Map.put_new_lazy(options, :uri, fn -> start_server(options) end)
+    other = if options[:python], do: Demo.Python, else: Demo.Rest
     {:ok, experiment_id} = start(options)
 
     IO.puts("Searching while finished trials go to #{options.uri} ...")
     pushed = search(options)
-    IO.puts("A colleague adds a run and a tag with MLflow's own Python client ...")
-    foreign = colleague(options, experiment_id)
+    IO.puts("A colleague adds a run and a tag with #{other.title()} ...")
+    foreign = colleague(other, options, experiment_id)
     IO.puts("Synchronising the experiment back, and everything once more ...\n")
     pulled = await([SyncWorker.sync_experiment(experiment_id, @sync)])
     again = await([SyncWorker.sync_experiment(experiment_id, @sync) | resync()])
 
-    verdict = verify(options, foreign)
+    verdict = verify(other, options, experiment_id, foreign)
     seconds = (System.monotonic_time(:millisecond) - started) / 1000
     summary = summary(pushed, pulled, again, seconds)
 
@@ -62,10 +65,23 @@ defmodule Demo.Main do
         [{"search to MLflow", pushed}, {"experiment back", pulled}, {"both once more", again}],
         @trials
       ),
-      "\n  MLflow's database: #{verdict}"
+      "\n  What the server has: #{verdict}"
     ])
 
     File.write!(Path.join(options.directory, "result.json"), summary)
+  end
+
+  # In an application, {MLflow.Server, port: 5000} in its supervision tree.
+  defp start_server(options) do
+    {:ok, _} =
+      MLflow.Server.start_link(
+        port: 0,
+        database: Path.join(options.directory, "mlflow.db"),
+        artifacts: Path.join(options.directory, "artifacts")
+      )
+
+    {:ok, uri} = MLflow.Server.uri()
+    uri
   end
 
   defp start(options) do
@@ -138,15 +154,15 @@ defmodule Demo.Main do
 
   defp sum(results, key), do: results |> Enum.map(&Map.get(&1, key, 0)) |> Enum.sum()
 
-  defp colleague(options, experiment_id) do
+  defp colleague(other, options, experiment_id) do
     [trial | _] = Recorder.recorded()
     {:ok, %{mlflow_run_id: ours}} = MLflow.Trials.get(trial.id, @sync)
-    [python(options, "foreign.py", [options.uri, experiment_id, ours]), ours]
+    [other.colleague(options, experiment_id, ours), ours]
   end
 
-  # MLflow's database against what the search measured, and against the records that came
-  # back of the two runs the colleague touched.
-  defp verify(options, foreign) do
+  # What the server has against what the search measured, and against the records that came back of
+  # the two runs the colleague touched.
+  defp verify(other, options, experiment_id, foreign) do
     trials =
       for trial <- Recorder.recorded() do
         trial |> Map.take([:trial_id, :status, :params, :metrics, :history])
@@ -158,18 +174,7 @@ defmodule Demo.Main do
         Map.take(run, [:mlflow_run_id, :status, :params, :metrics, :tags])
       end
 
-    expected = Path.join(options.directory, "expected.json")
-    File.write!(expected, MLflow.Native.json_encode(%{trials: trials, records: records}))
-    python(options, "verify.py", [Path.join(options.directory, "mlflow.db"), expected])
-  end
-
-  defp python(options, script, arguments) do
-    arguments = [Path.join(__DIR__, script) | arguments]
-
-    case System.cmd(options.python, arguments, stderr_to_stdout: true) do
-      {output, 0} -> String.trim(output)
-      {output, status} -> raise "#{script} ended with status #{status}:\n#{output}"
-    end
+    other.verify(options, experiment_id, trials, records)
   end
 
   defp summary(pushed, pulled, again, seconds) do

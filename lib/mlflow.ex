@@ -32,7 +32,7 @@ defmodule MLflow do
       MLflow.Client.health(name: MyApp.MLflow)
   """
 
-  alias MLflow.{Config, Error, History, Instance, Outbox, Queue}
+  alias MLflow.{Config, Error, History, Instance, Outbox, Queue, Starting}
 
   @doc """
   Starts an instance; see `MLflow.Config` for the options.
@@ -42,31 +42,11 @@ defmodule MLflow do
   """
   @spec start_link(keyword) :: {:ok, pid} | {:error, Error.t()}
   def start_link(opts \\ []) do
-    with {:ok, config} <- config(opts),
+    with {:ok, config} <- Starting.configure(fn -> Config.new(opts) end),
          {:ok, queue} <- Queue.children(config) do
-      case start_unharmed(children(config, queue), strategy: :rest_for_one, name: via(config)) do
-        {:ok, pid} -> {:ok, pid}
-        {:error, reason} -> {:error, start_error(reason, config)}
-      end
+      options = [strategy: :rest_for_one, name: via(config)]
+      Starting.supervisor(children(config, queue), options, Instance.name_taken(config.name))
     end
-  end
-
-  # A supervisor that cannot start exits, and would take a caller with it that is no supervisor,
-  # such as the shell, before that could read the error.
-  defp start_unharmed(children, options) do
-    trapping? = Process.flag(:trap_exit, true)
-    started = Supervisor.start_link(children, options)
-
-    with {:error, reason} <- started, false <- trapping? do
-      receive do
-        {:EXIT, _supervisor, ^reason} -> :ok
-      after
-        0 -> :ok
-      end
-    end
-
-    Process.flag(:trap_exit, trapping?)
-    started
   end
 
   @doc "The child spec of an instance, for a supervision tree."
@@ -117,12 +97,6 @@ defmodule MLflow do
   @spec config!(keyword) :: Config.t()
   def config!(opts \\ []), do: opts |> Instance.fetch() |> Error.bang!() |> Map.fetch!(:config)
 
-  defp config(opts) do
-    {:ok, Config.new(opts)}
-  rescue
-    error in ArgumentError -> {:error, Error.new(:config, "start", Exception.message(error))}
-  end
-
   defp children(config, queue) do
     [%{id: Instance, start: {Instance, :start_link, [config]}, shutdown: 10_000}] ++
       queue ++
@@ -143,12 +117,4 @@ defmodule MLflow do
   defp scheduler(_config), do: []
 
   defp via(config), do: {:via, Registry, {MLflow.Registry, {:supervisor, config.name}}}
-
-  defp start_error({:already_started, _pid}, config), do: Instance.name_taken(config.name)
-
-  defp start_error({:shutdown, {:failed_to_start_child, _id, reason}}, config),
-    do: start_error(reason, config)
-
-  defp start_error(%Error{} = error, _config), do: error
-  defp start_error(reason, _config), do: Error.new(:config, "start", inspect(reason))
 end

@@ -12,6 +12,7 @@ defmodule MLflow.Application do
   def start(_type, _args) do
     children = [
       {Registry, keys: :unique, name: MLflow.Registry},
+      MLflow.Server.News,
       {DynamicSupervisor, strategy: :one_for_one, name: MLflow.DefaultSupervisor}
     ]
 

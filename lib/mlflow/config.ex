@@ -1,5 +1,5 @@
 defmodule MLflow.Config do
-  alias MLflow.Config.Settings
+  alias MLflow.Config.{Check, Settings}
 
   @moduledoc """
   One validated configuration per instance, made once and handed to every part of it.
@@ -44,7 +44,7 @@ defmodule MLflow.Config do
       |> Keyword.merge(options)
       |> Enum.reject(fn {_key, value} -> value == nil end)
 
-    Enum.each(given, &validate!/1)
+    Check.check!(given, Settings.types(), "MLflow")
 
     Settings.defaults()
     |> Map.merge(Map.new(given))
@@ -97,61 +97,6 @@ defmodule MLflow.Config do
 
   defp application_environment(true),
     do: :mlflow_sync |> Application.get_all_env() |> Keyword.delete(:default_instance)
-
-  defp validate!({key, value}) do
-    key in Settings.keys() || raise ArgumentError, unknown(key)
-
-    valid?(Settings.type(key), value) ||
-      raise ArgumentError, wrong(key, value)
-  end
-
-  defp valid?(:string, value), do: is_binary(value) and value != ""
-  defp valid?(:boolean, value), do: is_boolean(value)
-
-  defp valid?(:plugin, {module, options}),
-    do: valid?(:plugin, module) and Keyword.keyword?(options)
-
-  defp valid?(:plugin, value), do: is_atom(value) and value not in [nil, true, false]
-  defp valid?(:token, value) when is_binary(value), do: value != ""
-  defp valid?(:token, {m, f, a}), do: is_atom(m) and is_atom(f) and is_list(a)
-  defp valid?(:token, value), do: is_function(value, 0)
-  defp valid?({:integer, minimum}, value), do: is_integer(value) and value >= minimum
-  defp valid?({:number, minimum}, value), do: is_number(value) and value >= minimum
-  defp valid?({:one_of, atoms}, value), do: value in atoms
-  defp valid?(:policy, value), do: MLflow.Policy.valid?(value)
-
-  defp valid?(:uri, value) when is_binary(value) do
-    uri = URI.parse(value)
-    uri.scheme in ["http", "https"] and uri.host not in [nil, ""]
-  end
-
-  defp valid?(:uri, _), do: false
-
-  defp unknown(key) do
-    nearest = Enum.max_by(Settings.keys(), &String.jaro_distance("#{&1}", "#{key}"))
-    "unknown setting #{inspect(key)} for MLflow; did you mean #{inspect(nearest)}?"
-  end
-
-  defp wrong(key, value) do
-    shown = if key in [:password, :token], do: "a value of another kind", else: shown(value)
-    "setting #{inspect(key)} must be #{expected(Settings.type(key))}, got #{shown}"
-  end
-
-  # What stands before an @ in an address is a password as likely as not.
-  defp shown(value), do: value |> inspect() |> String.replace(~r{[^"/\s]*@}, "[hidden]@")
-
-  defp expected(:string), do: "a non-empty string"
-  defp expected(:boolean), do: "true or false"
-  defp expected(:plugin), do: "a module or {module, options}"
-  defp expected(:token), do: "a string, a function without arguments or {module, function, args}"
-  defp expected({:integer, minimum}), do: "a whole number of at least #{minimum}"
-  defp expected({:number, minimum}), do: "a number of at least #{minimum}"
-  defp expected({:one_of, atoms}), do: "one of #{Enum.map_join(atoms, ", ", &inspect/1)}"
-
-  defp expected(:policy), do: MLflow.Policy.expected()
-
-  defp expected(:uri),
-    do: "an http:// or https:// address of an MLflow server, such as \"http://localhost:5000\""
 
   defp default_outbox(%{outbox: nil, database: database} = settings),
     do: %{settings | outbox: database <> ".outbox"}

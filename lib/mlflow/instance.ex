@@ -5,7 +5,7 @@ defmodule MLflow.Instance do
 
   use GenServer
 
-  alias MLflow.{Config, Error, Native}
+  alias MLflow.{Config, Config.Secret, Error, Native}
 
   @enforce_keys [:name, :config, :engine]
   defstruct [:name, :config, :engine, :store]
@@ -113,28 +113,11 @@ defmodule MLflow.Instance do
     )
   end
 
-  defp bearer(%Config{token: token, username: nil, auth: :auto}) when is_function(token),
-    do: given_token(token)
-
-  defp bearer(%Config{token: {m, f, a}, username: nil, auth: :auto}),
-    do: given_token(fn -> apply(m, f, a) end)
+  defp bearer(%Config{token: token, username: nil, auth: :auto})
+       when token != nil and not is_binary(token),
+       do: Secret.read(token, :token)
 
   defp bearer(_config), do: {:ok, nil}
-
-  defp given_token(fun) do
-    case fun.() do
-      token when is_binary(token) -> {:ok, token}
-      {:ok, token} when is_binary(token) -> {:ok, token}
-      {:error, reason} -> {:error, no_token("answered #{inspect(reason)}")}
-      _ -> {:error, no_token("must return a string, {:ok, string} or {:error, reason}")}
-    end
-  rescue
-    exception -> {:error, no_token("raised #{Exception.message(exception)}")}
-  catch
-    kind, reason -> {:error, no_token("ended with #{Exception.format_banner(kind, reason)}")}
-  end
-
-  defp no_token(what), do: Error.new(:unauthenticated, "token", "the :token function #{what}")
 
   defp metadata(instance, request) do
     operation = if is_tuple(request), do: elem(request, 0), else: request

@@ -55,6 +55,23 @@ defmodule MLflow.Native do
   @doc "Finishes the queued writes and closes the database."
   def store_close(_store), do: :erlang.nif_error(:nif_not_loaded)
 
+  @doc """
+  Starts a tracking server over an open database. A port that is taken and the like are errors.
+  """
+  def server_start(_config, _database), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "Where it listens: `{address, port}`."
+  def server_address(_server), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc "Stops it once the requests under way are answered. Stopping again does nothing."
+  def server_stop(_server), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc """
+  Asks for news: `{reference, {:ok, %{runs:, overflowed:, requests:}}}` comes as soon as there are
+  any, and `{reference, {:ok, nil}}` once the server has stopped and told everything.
+  """
+  def server_news_start(_server, _reference), do: :erlang.nif_error(:nif_not_loaded)
+
   @doc "Runs of a surveyed page, by their ids."
   def page_runs(_page, _run_ids), do: :erlang.nif_error(:nif_not_loaded)
 

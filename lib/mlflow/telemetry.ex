@@ -13,8 +13,15 @@ defmodule MLflow.Telemetry do
   | `[:mlflow, :outbox, :deliver, :start]` | `system_time` | `name`, `logger`, `run_id` (`nil` until it is known) |
   | `[:mlflow, :outbox, :deliver, :stop]` | `duration` | the same, and `result` |
   | `[:mlflow, …, :exception]` | `duration` | the same, and `kind`, `reason`, `stacktrace` |
+  | `[:mlflow, :server, :start]`, `[:mlflow, :server, :stop]` | `system_time` | `name`, `uri` |
+  | `[:mlflow, :server, :change]` | `runs` | `name`, `changes` (each an `MLflow.Server.Change`), `overflowed` |
+  | `[:mlflow, :server, :requests]` | `count`, `total_duration`, `longest_duration`, `received`, `sent` (bytes) | `name`, `method`, `route`, `status` |
 
-  `name` is the instance, `job` an `MLflow.Job` or, from an application's Oban, an `Oban.Job`. Durations are in native time units, as everywhere in telemetry. No event
+  An `MLflow.Server` tells what happened in batches, at most 50 a second: one `:change` for all the
+  runs that changed, and one `:requests` for the requests of each route that were answered alike.
+  There, `name` is the server; a `route` is `""` where there is none.
+
+  Elsewhere `name` is the instance, `job` an `MLflow.Job` or, from an application's Oban, an `Oban.Job`. Durations are in native time units, as everywhere in telemetry. No event
   carries a secret. Without the package nothing is measured and nothing is paid.
 
       :telemetry.attach("log", [:mlflow, :sync, :stop], &MyApp.handle/4, nil)
@@ -31,6 +38,10 @@ defmodule MLflow.Telemetry do
       end)
     end
 
+    @doc false
+    def event(event, measurements, metadata),
+      do: :telemetry.execute([:mlflow | event], measurements, metadata)
+
     defp outcome({:error, %MLflow.Error{kind: kind}}), do: kind
     defp outcome({verdict, %MLflow.Error{kind: kind}}), do: {verdict, kind}
     defp outcome({:snooze, _seconds, %MLflow.Error{kind: kind}}), do: {:snooze, kind}
@@ -38,5 +49,8 @@ defmodule MLflow.Telemetry do
   else
     @doc false
     def span(_event, _metadata, fun), do: fun.()
+
+    @doc false
+    def event(_event, _measurements, _metadata), do: :ok
   end
 end

@@ -5,8 +5,9 @@ defmodule MLflow.CLI.Host do
 
   @doc """
   Options: `instance:`, the name of an instance of the application, which is started for it;
-  `settings:`, what the command line says of the instance to use; `quiet:` keeps what Mix has to
-  tell from the output.
+  `settings:`, what the command line says of the instance to use; `alone: true`, where nothing of
+  the application's is needed, not even an instance; `quiet:` keeps what Mix has to tell from the
+  output.
   """
   @spec prepare(keyword) :: :ok | {:error, String.t()}
   def prepare(opts) do
@@ -15,7 +16,10 @@ defmodule MLflow.CLI.Host do
 
     try do
       Mix.Task.run("app.config")
-      start(opts[:instance], Application.get_all_env(:mlflow_sync), opts[:settings])
+
+      if opts[:alone],
+        do: start_alone(),
+        else: start(opts[:instance], Application.get_all_env(:mlflow_sync), opts[:settings])
     after
       Mix.shell(shell)
     end

@@ -15,4 +15,15 @@ defmodule MLflow.CLI.Signals do
 
     :ok
   end
+
+  @doc "Sends `{MLflow.CLI.Signals, :terminate}` to a process on SIGTERM, which is to end well then."
+  @spec hand_to(pid) :: :ok
+  def hand_to(pid) do
+    System.trap_signal(:sigterm, __MODULE__, fn ->
+      send(pid, {__MODULE__, :terminate})
+      :ok
+    end)
+
+    :ok
+  end
 end

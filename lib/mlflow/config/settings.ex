@@ -99,7 +99,7 @@ defmodule MLflow.Config.Settings do
   def table, do: @table
   def keys, do: Enum.map(@table, &elem(&1, 0))
   def defaults, do: Map.new(@table, fn {key, _, default, _, _} -> {key, default} end)
-  def type(key), do: @table |> List.keyfind(key, 0) |> elem(1)
+  def types, do: Enum.map(@table, fn {key, type, _, _, _} -> {key, type} end)
 
   @doc "What the environment says; `environment: false` leaves only what describes the machine."
   def from_environment(environment?) do

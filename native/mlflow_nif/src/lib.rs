@@ -10,6 +10,8 @@ mod outbox;
 mod outbox_entries;
 mod reply;
 mod request;
+mod server;
+mod server_news;
 mod store;
 mod store_request;
 mod survey;

@@ -1,6 +1,6 @@
 //! The embedded store's handle, and how its calls reach the writer thread.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mlflow_store::{Checkup, Store, StoreError};
 use rustler::{Env, NifMap, Resource, Term};
@@ -11,6 +11,7 @@ use crate::terms::ErrorTerm;
 
 pub struct Database {
     store: Store,
+    path: PathBuf,
 }
 
 #[rustler::resource_impl]
@@ -18,7 +19,17 @@ impl Resource for Database {}
 
 impl Database {
     pub fn open(path: &str) -> Result<Self, StoreError> {
-        Store::open(Path::new(path)).map(|store| Self { store })
+        let path = PathBuf::from(path);
+        let store = Store::open(&path)?;
+        Ok(Self { store, path })
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Queues the request for the writer thread and returns at once; the answer goes to the caller

@@ -12,6 +12,7 @@ mod map;
 mod metric;
 mod row;
 mod run;
+mod server;
 mod sync;
 
 pub use batch::{BatchTerm, tags};
@@ -24,6 +25,7 @@ pub use map::{MetricMap, StringMap};
 pub use metric::{MetricTerm, MetricValueTerm, PointTerm, from_point, points};
 pub use row::RowEncoder;
 pub use run::{CreateRunTerm, RunTerm, RunUpdateTerm, StatusTerm};
+pub use server::{BatchOfNews, ServerConfigTerm};
 pub use sync::{OrderTerm, PreviewTerm, ReportTerm};
 
 mod atoms {

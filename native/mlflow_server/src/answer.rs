@@ -85,55 +85,47 @@ struct Wire {
     error_class: Option<&'static str>,
 }
 
+/// Whose mistake it was, in the words of MLflow's newer clients.
+const CALLER: Option<&str> = Some("KAM00");
+const SERVER: Option<&str> = Some("XXM00");
+
 fn wire(code: Code) -> Wire {
     let (status, name, sqlstate, error_class) = match code {
-        Code::BadRequest => (StatusCode::BAD_REQUEST, "BAD_REQUEST", None, None),
+        Code::BadRequest => (400, "BAD_REQUEST", CALLER, Some("INVALID_PARAMETER_VALUE")),
         Code::InvalidParameterValue => (
-            StatusCode::BAD_REQUEST,
+            400,
             "INVALID_PARAMETER_VALUE",
-            Some("KAM00"),
+            CALLER,
             Some("INVALID_PARAMETER_VALUE"),
         ),
-        Code::InvalidState => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INVALID_STATE",
-            None,
-            None,
-        ),
+        Code::InvalidState => (500, "INVALID_STATE", SERVER, Some("CLIENT_INTERNAL_ERROR")),
         Code::ResourceAlreadyExists => (
-            StatusCode::BAD_REQUEST,
+            400,
             "RESOURCE_ALREADY_EXISTS",
-            None,
-            None,
+            CALLER,
+            Some("RESOURCE_ALREADY_EXISTS"),
         ),
-        Code::ResourceDoesNotExist => {
-            (StatusCode::NOT_FOUND, "RESOURCE_DOES_NOT_EXIST", None, None)
-        }
-        Code::PermissionDenied => (StatusCode::FORBIDDEN, "PERMISSION_DENIED", None, None),
-        Code::Unauthenticated => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", None, None),
-        Code::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND", None, None),
-        Code::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED", None, None),
-        Code::RequestLimitExceeded => (
-            StatusCode::TOO_MANY_REQUESTS,
-            "REQUEST_LIMIT_EXCEEDED",
-            None,
-            None,
+        Code::ResourceDoesNotExist => (
+            404,
+            "RESOURCE_DOES_NOT_EXIST",
+            CALLER,
+            Some("RESOURCE_NOT_FOUND"),
         ),
+        Code::PermissionDenied => (403, "PERMISSION_DENIED", CALLER, Some("PERMISSION_DENIED")),
+        Code::Unauthenticated => (401, "UNAUTHENTICATED", None, None),
+        Code::NotFound => (404, "NOT_FOUND", CALLER, Some("RESOURCE_NOT_FOUND")),
+        Code::NotImplemented => (501, "NOT_IMPLEMENTED", None, None),
+        Code::RequestLimitExceeded => (429, "REQUEST_LIMIT_EXCEEDED", None, None),
         Code::TemporarilyUnavailable => (
-            StatusCode::SERVICE_UNAVAILABLE,
+            503,
             "TEMPORARILY_UNAVAILABLE",
-            None,
-            None,
+            SERVER,
+            Some("CLIENT_INTERNAL_ERROR"),
         ),
-        Code::InternalError => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL_ERROR",
-            None,
-            None,
-        ),
+        Code::InternalError => (500, "INTERNAL_ERROR", SERVER, Some("CLIENT_INTERNAL_ERROR")),
     };
     Wire {
-        status,
+        status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         name,
         sqlstate,
         error_class,

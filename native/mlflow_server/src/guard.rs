@@ -69,15 +69,18 @@ fn refused(refusal: &Refusal) -> Response {
     response
 }
 
-/// HTTP/1.1 says it in a header, and a proxy's request in the URI.
+/// HTTP/1.1 says it in a header, and a proxy's request in the URI. Two of them are none: who reads
+/// the other one would think of another server.
 fn host(request: &Request) -> Option<&str> {
-    let header = request.headers().get(header::HOST);
-    header.and_then(|host| host.to_str().ok()).or_else(|| {
-        request
+    let mut headers = request.headers().get_all(header::HOST).iter();
+    match (headers.next(), headers.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        (None, _) => request
             .uri()
             .authority()
-            .map(|authority| authority.as_str())
-    })
+            .map(|authority| authority.as_str()),
+        (Some(_), Some(_)) => None,
+    }
 }
 
 /// An address cannot be rebound, and a browser keeps `localhost` to itself.
@@ -168,3 +171,6 @@ fn preflight() -> Response {
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 mod experiments;
 mod interface;
+mod metrics;
 mod runs;
 
 use std::future::Future;
@@ -31,6 +32,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     [
         experiments::endpoints(),
         interface::endpoints(),
+        metrics::endpoints(),
         runs::endpoints(),
     ]
     .into_iter()

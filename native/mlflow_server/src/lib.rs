@@ -18,8 +18,8 @@ mod metrics;
 mod monitoring;
 mod names;
 mod observer;
+mod page_token;
 mod pages;
-mod python;
 mod router;
 mod server;
 

@@ -10,7 +10,7 @@ use mlflow_store::tracking::entities::KeyValue;
 use serde_json::{Map, Value};
 
 pub use read::camel_case;
-pub use rules::Rule;
+pub use rules::{Rule, is_missing};
 
 /// What an endpoint takes.
 pub struct Schema {

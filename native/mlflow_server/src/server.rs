@@ -169,6 +169,5 @@ fn connection(stream: TcpStream, router: Router, idle: Duration) -> Connection {
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(idle)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
 }

@@ -122,7 +122,7 @@ CREATE TABLE model_outputs (
   run_no   INTEGER NOT NULL REFERENCES runs (run_no) ON DELETE CASCADE,
   model_id TEXT NOT NULL,
   step     INTEGER NOT NULL,
-  PRIMARY KEY (run_no, model_id, step)
+  PRIMARY KEY (run_no, model_id)
 ) WITHOUT ROWID;
 
 CREATE TABLE logged_models (

@@ -8,9 +8,13 @@
 
 mod error;
 
+pub mod batch;
 pub mod entities;
 pub mod experiments;
 pub mod metrics;
+pub mod python;
 pub mod runs;
+pub mod uris;
+pub mod validate;
 
 pub use error::{Code, Refusal, Result};

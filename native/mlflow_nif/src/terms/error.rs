@@ -2,6 +2,7 @@
 
 use mlflow_core::{Error, ErrorKind};
 use mlflow_outbox::OutboxError;
+use mlflow_server::StartError;
 use mlflow_store::StoreError;
 use rustler::{Atom, Encoder, Env, NifException, Term};
 
@@ -59,6 +60,18 @@ impl From<OutboxError> for ErrorTerm {
             _ => ErrorKind::Store,
         };
         Error::new(kind, "outbox", error.message).into()
+    }
+}
+
+impl From<StartError> for ErrorTerm {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Store(error) => error.into(),
+            StartError::Listen { .. } => {
+                Error::new(ErrorKind::Config, "server", error.to_string()).into()
+            }
+            error => Error::new(ErrorKind::Store, "server", error.to_string()).into(),
+        }
     }
 }
 

@@ -1,9 +1,7 @@
 //! The rules that MLflow's handlers check their requests by, and the messages where they are broken.
 
-use mlflow_store::tracking::Refusal;
+use mlflow_store::tracking::{Refusal, python};
 use serde_json::{Map, Value};
-
-use crate::python;
 
 pub enum Rule {
     Required,
@@ -48,7 +46,7 @@ fn value<'a>(body: &'a Map<String, Value>, name: &str) -> &'a Value {
 impl Rule {
     fn check(&self, name: &str, value: &Value, read: bool) -> Result<(), Refusal> {
         let holds = match self {
-            Self::Required if missing(value) => return Err(missing_value(name)),
+            Self::Required if is_missing(value) => return Err(missing_value(name)),
             Self::Required => true,
             Self::Check(check) => match check(value) {
                 Err(Some(message)) => return Err(broken(&message)),
@@ -85,7 +83,7 @@ impl Rule {
 }
 
 /// Protobuf cannot tell an absent text from an empty one.
-pub fn missing(value: &Value) -> bool {
+pub fn is_missing(value: &Value) -> bool {
     value.is_null() || value.as_str() == Some("")
 }
 

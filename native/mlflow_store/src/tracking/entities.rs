@@ -35,8 +35,9 @@ pub struct Run {
     pub info: RunInfo,
     pub data: RunData,
     pub inputs: RunInputs,
-    #[serde(skip_serializing_if = "RunOutputs::is_empty")]
-    pub outputs: RunOutputs,
+    /// MLflow shows none for a run that was just created, and an empty one later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<RunOutputs>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,13 +76,8 @@ pub struct RunInputs {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RunOutputs {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub model_outputs: Vec<ModelOutput>,
-}
-
-impl RunOutputs {
-    fn is_empty(&self) -> bool {
-        self.model_outputs.is_empty()
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -115,7 +111,7 @@ pub struct ModelOutput {
 }
 
 /// JSON has no number for what is none; protobuf's JSON writes it as text.
-pub(crate) fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_finite() {
         serializer.serialize_f64(*value)
     } else if value.is_nan() {

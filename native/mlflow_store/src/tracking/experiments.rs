@@ -1,11 +1,18 @@
 //! Experiments. The one with the id 0, "Default", is always there.
 
+pub mod tags;
+
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::entities::{Experiment, KeyValue};
-use super::error::{Refusal, Result};
+use super::error::{Code, Refusal, Result};
+use super::{uris, validate};
 
 pub const DEFAULT_ID: i64 = 0;
+const ACTIVE: &str = "active";
+const DELETED: &str = "deleted";
 const COLUMNS: &str =
     "experiment_id, name, artifact_location, lifecycle_stage, last_update_time, creation_time";
 
@@ -32,25 +39,46 @@ pub fn create(
     artifact_root: &str,
     now: i64,
 ) -> Result<String> {
+    check_new(new)?;
+    let location = if new.artifact_location.is_empty() {
+        None
+    } else {
+        Some(uris::location(&new.artifact_location)?)
+    };
     if id_of(conn, &new.name)?.is_some() {
-        return Err(taken(&new.name));
+        return Err(taken(&new.name, "experiments.name"));
     }
     let sql = "INSERT INTO experiments \
                (name, artifact_location, lifecycle_stage, creation_time, last_update_time) \
                VALUES (?1, ?2, 'active', ?3, ?3)";
     conn.prepare_cached(sql)?
-        .execute((&new.name, &new.artifact_location, now))?;
+        .execute((&new.name, &location, now))?;
     let id = conn.last_insert_rowid();
-    if new.artifact_location.is_empty() {
+    if location.is_none() {
         conn.execute(
             "UPDATE experiments SET artifact_location = ?2 WHERE experiment_id = ?1",
             (id, default_location(artifact_root, id)),
         )?;
     }
     for tag in &new.tags {
-        put_tag(conn, id, tag)?;
+        tags::put(conn, id, tag)?;
     }
     Ok(id.to_string())
+}
+
+fn check_new(new: &NewExperiment) -> Result<()> {
+    let keys = || new.tags.iter().map(|tag| tag.key.as_str());
+    validate::custom_views(keys(), None)?;
+    validate::experiment_name(&new.name)?;
+    new.tags.iter().try_for_each(validate::experiment_tag)?;
+    let mut seen = HashSet::new();
+    if keys().all(|key| seen.insert(key)) {
+        return Ok(());
+    }
+    Err(taken(
+        &new.name,
+        "experiment_tags.key, experiment_tags.experiment_id",
+    ))
 }
 
 /// Whatever its lifecycle stage.
@@ -60,10 +88,63 @@ pub fn get(conn: &Connection, id: i64) -> Result<Experiment> {
         .prepare_cached(&sql)?
         .query_row([id], load)
         .optional()?;
-    let mut experiment =
-        found.ok_or_else(|| Refusal::missing(format!("No Experiment with id={id} exists")))?;
-    experiment.tags = tags(conn, id)?;
+    let mut experiment = found.ok_or_else(|| unknown(id))?;
+    experiment.tags = tags::read(conn, id)?;
     Ok(experiment)
+}
+
+/// Whatever its lifecycle stage.
+pub fn get_by_name(conn: &Connection, name: &str) -> Result<Experiment> {
+    match id_of(conn, name)? {
+        Some(id) => get(conn, id),
+        None => Err(Refusal::missing(format!(
+            "Could not find experiment with name '{name}'"
+        ))),
+    }
+}
+
+pub fn rename(conn: &Connection, id: i64, name: &str, now: i64) -> Result<()> {
+    validate::experiment_name(name)?;
+    if get(conn, id)?.lifecycle_stage != ACTIVE {
+        let message = "Cannot rename a non-active experiment.";
+        return Err(Refusal::new(Code::InvalidState, message));
+    }
+    if id_of(conn, name)?.is_some_and(|other| other != id) {
+        let message = "UNIQUE constraint failed: experiments.name";
+        return Err(Refusal::new(Code::BadRequest, message));
+    }
+    let sql = "UPDATE experiments SET name = ?2, last_update_time = ?3 WHERE experiment_id = ?1";
+    conn.prepare_cached(sql)?.execute((id, name, now))?;
+    Ok(())
+}
+
+/// Its runs are deleted with it.
+pub fn delete(conn: &Connection, id: i64, now: i64) -> Result<()> {
+    change_stage(conn, id, ACTIVE, DELETED, now)?;
+    let sql = "UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = ?2 \
+               WHERE experiment_id = ?1";
+    conn.prepare_cached(sql)?.execute((id, now))?;
+    Ok(())
+}
+
+/// Its runs are restored with it, those too that were deleted one by one.
+pub fn restore(conn: &Connection, id: i64, now: i64) -> Result<()> {
+    change_stage(conn, id, DELETED, ACTIVE, now)?;
+    let sql = "UPDATE runs SET lifecycle_stage = 'active', deleted_time = NULL \
+               WHERE experiment_id = ?1";
+    conn.prepare_cached(sql)?.execute([id])?;
+    Ok(())
+}
+
+fn change_stage(conn: &Connection, id: i64, from: &str, to: &str, now: i64) -> Result<()> {
+    let sql = "UPDATE experiments SET lifecycle_stage = ?3, last_update_time = ?4 \
+               WHERE experiment_id = ?1 AND lifecycle_stage = ?2";
+    let changed = conn.prepare_cached(sql)?.execute((id, from, to, now))?;
+    if changed == 0 {
+        Err(unknown(id))
+    } else {
+        Ok(())
+    }
 }
 
 pub fn id_of(conn: &Connection, name: &str) -> Result<Option<i64>> {
@@ -75,26 +156,13 @@ pub fn id_of(conn: &Connection, name: &str) -> Result<Option<i64>> {
 
 /// That runs may be added to it.
 pub(crate) fn check_active(experiment: &Experiment) -> Result<()> {
-    if experiment.lifecycle_stage == "active" {
+    if experiment.lifecycle_stage == ACTIVE {
         return Ok(());
     }
     Err(Refusal::invalid(format!(
         "The experiment {} must be in the 'active' state. Current state is {}.",
         experiment.experiment_id, experiment.lifecycle_stage
     )))
-}
-
-fn put_tag(conn: &Connection, id: i64, tag: &KeyValue) -> Result<()> {
-    conn.prepare_cached("INSERT OR REPLACE INTO experiment_tags VALUES (?1, ?2, ?3)")?
-        .execute((id, &tag.key, &tag.value))?;
-    Ok(())
-}
-
-fn tags(conn: &Connection, id: i64) -> Result<Vec<KeyValue>> {
-    let sql = "SELECT key, value FROM experiment_tags WHERE experiment_id = ?1";
-    let mut statement = conn.prepare_cached(sql)?;
-    let rows = statement.query_map([id], super::runs::key_value)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn load(row: &Row) -> rusqlite::Result<Experiment> {
@@ -114,9 +182,13 @@ fn default_location(artifact_root: &str, id: i64) -> String {
     format!("{}/{id}", artifact_root.trim_end_matches('/'))
 }
 
+fn unknown(id: i64) -> Refusal {
+    Refusal::missing(format!("No Experiment with id={id} exists"))
+}
+
 /// MLflow's message ends with what its database said.
-fn taken(name: &str) -> Refusal {
+fn taken(name: &str, columns: &str) -> Refusal {
     Refusal::exists(format!(
-        "Experiment(name={name}) already exists. Error: UNIQUE constraint failed: experiments.name"
+        "Experiment(name={name}) already exists. Error: UNIQUE constraint failed: {columns}"
     ))
 }

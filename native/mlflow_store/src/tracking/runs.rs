@@ -1,18 +1,40 @@
-//! Runs, and what is read of them whole.
+//! Runs.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+mod read;
 
-use super::entities::{KeyValue, Metric, Run, RunData, RunInfo, RunInputs, RunOutputs};
-use super::error::{Refusal, Result};
-use super::{experiments, metrics};
+pub mod inputs;
+pub mod params;
+pub mod tags;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::entities::{KeyValue, Run, RunInfo};
+use super::error::{Code, Refusal, Result};
+use super::{experiments, uris};
+
+pub(crate) use read::key_value;
+pub use read::{read, read_many};
+
+/// The tag that repeats the run's name.
+pub const NAME_TAG: &str = "mlflow.runName";
 
 pub struct NewRun {
     pub run_id: String,
     pub experiment_id: i64,
+    /// Empty: what the tag "mlflow.runName" says, or else `generated_name`.
     pub name: String,
+    pub generated_name: String,
     pub user_id: String,
     pub start_time: i64,
     pub tags: Vec<KeyValue>,
+}
+
+/// What is left out stays as it is.
+#[derive(Default)]
+pub struct Update {
+    pub status: Option<String>,
+    pub end_time: Option<i64>,
+    pub name: Option<String>,
 }
 
 /// A run's number, and what decides whether it can be written to.
@@ -26,8 +48,8 @@ pub struct RunRow {
 pub fn create(conn: &Connection, new: &NewRun) -> Result<Run> {
     let experiment = experiments::get(conn, new.experiment_id)?;
     experiments::check_active(&experiment)?;
-    let folder = experiment.artifact_location.trim_end_matches('/');
-    let artifact_uri = format!("{folder}/{}/artifacts", new.run_id);
+    let name = new.chosen_name()?;
+    let below = format!("{}/artifacts", new.run_id);
 
     let sql = "INSERT INTO runs \
                (run_id, experiment_id, name, user_id, status, start_time, lifecycle_stage, artifact_uri) \
@@ -35,21 +57,81 @@ pub fn create(conn: &Connection, new: &NewRun) -> Result<Run> {
     conn.prepare_cached(sql)?.execute((
         &new.run_id,
         new.experiment_id,
-        &new.name,
+        name,
         &new.user_id,
         new.start_time,
-        artifact_uri,
+        uris::append(&experiment.artifact_location, &below),
     ))?;
     let run_no = conn.last_insert_rowid();
     for tag in &new.tags {
-        put_tag(conn, run_no, tag)?;
+        tags::insert(conn, run_no, &tag.key, &tag.value)?;
     }
-    read(conn, run_no)
+    if new.name_tag().is_empty() {
+        tags::insert(conn, run_no, NAME_TAG, name)?;
+    }
+    let mut run = read(conn, run_no)?;
+    run.outputs = None;
+    Ok(run)
+}
+
+impl NewRun {
+    fn name_tag(&self) -> &str {
+        let found = self.tags.iter().find(|tag| tag.key == NAME_TAG);
+        found.map_or("", |tag| &tag.value)
+    }
+
+    fn chosen_name(&self) -> Result<&str> {
+        match (self.name.as_str(), self.name_tag()) {
+            ("", "") => Ok(&self.generated_name),
+            (name, "") | ("", name) => Ok(name),
+            (name, tag) if name == tag => Ok(name),
+            (name, tag) => Err(Refusal::invalid(format!(
+                "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with \
+                 different values (run_name='{name}', mlflow.runName='{tag}')."
+            ))),
+        }
+    }
 }
 
 /// Whatever its lifecycle stage.
 pub fn get(conn: &Connection, run_id: &str) -> Result<Run> {
     read(conn, find(conn, run_id)?.run_no)
+}
+
+/// Answers what the run is then, and the number of its experiment.
+pub fn update(conn: &Connection, run_id: &str, update: &Update) -> Result<(RunInfo, i64)> {
+    let row = find_active(conn, run_id)?;
+    let name = update.name.as_deref().filter(|name| !name.is_empty());
+    let sql = "UPDATE runs SET status = coalesce(?2, status), end_time = coalesce(?3, end_time), \
+               name = coalesce(?4, name) WHERE run_no = ?1";
+    conn.prepare_cached(sql)?
+        .execute((row.run_no, &update.status, update.end_time, name))?;
+    if let Some(name) = name {
+        tags::put(conn, row.run_no, NAME_TAG, name)?;
+    }
+    Ok((read::info(conn, row.run_no)?, row.experiment_id))
+}
+
+/// Answers the number of its experiment. To delete a run twice is no mistake.
+pub fn delete(conn: &Connection, run_id: &str, now: i64) -> Result<i64> {
+    change_stage(conn, run_id, "deleted", Some(now))
+}
+
+pub fn restore(conn: &Connection, run_id: &str) -> Result<i64> {
+    change_stage(conn, run_id, "active", None)
+}
+
+fn change_stage(
+    conn: &Connection,
+    run_id: &str,
+    stage: &str,
+    deleted_time: Option<i64>,
+) -> Result<i64> {
+    let row = find(conn, run_id)?;
+    let sql = "UPDATE runs SET lifecycle_stage = ?2, deleted_time = ?3 WHERE run_no = ?1";
+    conn.prepare_cached(sql)?
+        .execute((row.run_no, stage, deleted_time))?;
+    Ok(row.experiment_id)
 }
 
 pub fn find(conn: &Connection, run_id: &str) -> Result<RunRow> {
@@ -79,71 +161,8 @@ pub fn find_active(conn: &Connection, run_id: &str) -> Result<RunRow> {
     )))
 }
 
-/// The whole run: its info, latest metrics, params, tags, inputs and outputs.
-pub fn read(conn: &Connection, run_no: i64) -> Result<Run> {
-    Ok(Run {
-        info: info(conn, run_no)?,
-        data: RunData {
-            metrics: latest_metrics(conn, run_no)?,
-            params: pairs(
-                conn,
-                "SELECT key, value FROM params WHERE run_no = ?1",
-                run_no,
-            )?,
-            tags: pairs(
-                conn,
-                "SELECT key, value FROM tags WHERE run_no = ?1",
-                run_no,
-            )?,
-        },
-        inputs: RunInputs::default(),
-        outputs: RunOutputs::default(),
-    })
-}
-
-pub(crate) fn put_tag(conn: &Connection, run_no: i64, tag: &KeyValue) -> Result<()> {
-    conn.prepare_cached("INSERT OR REPLACE INTO tags VALUES (?1, ?2, ?3)")?
-        .execute((run_no, &tag.key, &tag.value))?;
-    Ok(())
-}
-
-pub(crate) fn key_value(row: &Row) -> rusqlite::Result<KeyValue> {
-    Ok(KeyValue {
-        key: row.get(0)?,
-        value: row.get(1)?,
-    })
-}
-
-fn info(conn: &Connection, run_no: i64) -> Result<RunInfo> {
-    let sql = "SELECT run_id, experiment_id, name, user_id, status, start_time, end_time, \
-               artifact_uri, lifecycle_stage FROM runs WHERE run_no = ?1";
-    Ok(conn.prepare_cached(sql)?.query_row([run_no], |row| {
-        let run_id: String = row.get(0)?;
-        Ok(RunInfo {
-            run_uuid: run_id.clone(),
-            experiment_id: row.get::<_, i64>(1)?.to_string(),
-            run_name: row.get(2)?,
-            user_id: row.get(3)?,
-            status: row.get(4)?,
-            start_time: row.get(5)?,
-            end_time: row.get(6)?,
-            artifact_uri: row.get(7)?,
-            lifecycle_stage: row.get(8)?,
-            run_id,
-        })
-    })?)
-}
-
-fn latest_metrics(conn: &Connection, run_no: i64) -> Result<Vec<Metric>> {
-    let sql = "SELECT key, value, timestamp, step, is_nan \
-               FROM latest_metrics JOIN metric_keys USING (key_no) WHERE run_no = ?1";
-    let mut statement = conn.prepare_cached(sql)?;
-    let rows = statement.query_map([run_no], metrics::load)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-fn pairs(conn: &Connection, sql: &str, run_no: i64) -> Result<Vec<KeyValue>> {
-    let mut statement = conn.prepare_cached(sql)?;
-    let rows = statement.query_map([run_no], key_value)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+/// What MLflow's database says of a row that is there already.
+fn twice(columns: &str) -> Refusal {
+    let message = format!("UNIQUE constraint failed: {columns}");
+    Refusal::new(Code::BadRequest, message)
 }
