@@ -75,7 +75,7 @@ defmodule Prove.Differential.Side do
       message = message(side, request)
       # A server may answer before it has read all.
       _ = :gen_tcp.send(socket, [HttpMessage.head(message), HttpMessage.encoded_body(message)])
-      socket |> HttpMessage.read() |> response()
+      socket |> read() |> response()
     after
       :gen_tcp.close(socket)
     end
@@ -127,6 +127,16 @@ defmodule Prove.Differential.Side do
         _ -> part
       end
     end)
+  end
+
+  # A server that says nothing is a difference of this case, and the others still count.
+  defp read(socket) do
+    reading = Task.async(fn -> HttpMessage.read(socket) end)
+
+    case Task.yield(reading, @timeout) || Task.shutdown(reading, :brutal_kill) do
+      {:ok, read} -> read
+      nil -> :error
+    end
   end
 
   defp response({:ok, %HttpMessage{start: {status, _reason}} = message}) do
