@@ -1,18 +1,20 @@
 defmodule Prove.Differential.Normal do
   @moduledoc """
-  Answers without what each server makes up itself. Ids become numbers in the order in which they
-  first appear, so that an answer about the wrong run still differs; times become `<time>` only where
+  Answers without what each server makes up itself. An id becomes the case in
+  which it first appeared and its place there, so that an answer about the wrong run still differs; times become `<time>` only where
   they are of now, and names only where they look generated.
   """
 
   alias Prove.Differential.Side
 
   # `names` is the server's ids so far, `experiments` those of them that are plain numbers.
-  defstruct [:unique, :since, names: %{}, experiments: %{}]
+  defstruct [:unique, :since, case: 0, seen: 0, names: %{}, experiments: %{}]
 
   @type t :: %__MODULE__{
           unique: String.t(),
           since: integer,
+          case: non_neg_integer,
+          seen: non_neg_integer,
           names: %{String.t() => String.t()},
           experiments: %{String.t() => String.t()}
         }
@@ -27,7 +29,7 @@ defmodule Prove.Differential.Normal do
   # The default experiment is as old as the server.
   @past 3_600_000
   # Where a server says the number of an experiment within a text.
-  @location ~r{(?<=mlflow-artifacts:/)\d+|(?<!\w)\d+(?=/<id \d+>)}
+  @location ~r{(?<=mlflow-artifacts:/)\d+|(?<!\w)\d+(?=/<id [\d.]+>)}
   @mention ~r/(?<![\w.-])(?<!<id |<experiment )\d+(?![\w.])/
   # What SQLAlchemy says, SQL and all.
   @database ~r/\((?:raised as a result of|sqlite3\.).*$/s
@@ -37,7 +39,7 @@ defmodule Prove.Differential.Normal do
 
   @spec answer(t, Side.answer()) :: {Side.answer(), t}
   def answer(normal, %{body: body} = answer) do
-    {body, normal} = value(body, nil, normal)
+    {body, normal} = value(body, nil, %{normal | case: normal.case + 1, seen: 0})
     {%{answer | body: body}, normal}
   end
 
@@ -111,21 +113,22 @@ defmodule Prove.Differential.Normal do
     end)
   end
 
-  defp id(id, normal) do
-    names = Map.put_new_lazy(normal.names, id, fn -> "<id #{map_size(normal.names) + 1}>" end)
-    {names[id], %{normal | names: names}}
-  end
+  defp id(id, normal), do: named(normal, :names, "id", id)
 
   # The default experiment has the same number everywhere.
   defp experiment("0", normal), do: {"0", normal}
+  defp experiment(id, normal), do: named(normal, :experiments, "experiment", id)
 
-  defp experiment(id, normal) do
-    known =
-      Map.put_new_lazy(normal.experiments, id, fn ->
-        "<experiment #{map_size(normal.experiments) + 1}>"
-      end)
+  defp named(normal, field, what, id) do
+    case normal do
+      %{^field => %{^id => name}} ->
+        {name, normal}
 
-    {known[id], %{normal | experiments: known}}
+      _ ->
+        normal = %{normal | seen: normal.seen + 1}
+        name = "<#{what} #{normal.case}.#{normal.seen}>"
+        {name, Map.update!(normal, field, &Map.put(&1, id, name))}
+    end
   end
 
   # In a message, a number that no answer named before came from the request.
