@@ -1,8 +1,8 @@
 defmodule Prove.Differential.Normal do
   @moduledoc """
-  Answers without what each server makes up itself. An id becomes the case in
-  which it first appeared and its place there, so that an answer about the wrong run still differs; times become `<time>` only where
-  they are of now, and names only where they look generated.
+  Answers without what each server makes up itself. An id becomes the case in which it first appeared
+  and its place there, so that an answer about the wrong run still differs; times become `<time>`
+  only where they are of these days, and names only where they look generated.
   """
 
   alias Prove.Differential.Side
@@ -27,7 +27,7 @@ defmodule Prove.Differential.Normal do
   @time ~r/(?<!\d)1\d{12}(?!\d)/
   @generated ~r/^[a-z]+-[a-z]+-\d{1,4}$/
   # The default experiment is as old as the server.
-  @past 3_600_000
+  @past 30 * 24 * 3_600_000
   # Where a server says the number of an experiment within a text.
   @location ~r{(?<=mlflow-artifacts:/)\d+|(?<!\w)\d+(?=/<id [\d.]+>)}
   @mention ~r/(?<![\w.-])(?<!<id |<experiment )\d+(?![\w.])/

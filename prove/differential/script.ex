@@ -23,8 +23,9 @@ defmodule Prove.Differential.Script do
       - metrics.loss < 0.5
       - params.optimizer = "adam"
 
-  `${u}` is a prefix that no other round uses. `${ab*3}` is `ababab`, and `$[3 {"key": "k#"}]$` is the
-  text three times with its number for `#`, joined by commas.
+  `${u}` is a prefix that no other round uses, and `${case}` the case's number within its file.
+  `${ab*3}` is `ababab`, and `$[3 {"key": "k#"}]$` is the text three times with its number for `#`,
+  joined by commas.
   """
 
   @cases Path.join(__DIR__, "cases")
