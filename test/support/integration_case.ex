@@ -63,6 +63,24 @@ defmodule MLflow.IntegrationCase do
     outcome
   end
 
+  @doc "The address of a server of our own, which ends with the test."
+  def embedded_server do
+    name = MLflow.Case.unique_name()
+    directory = MLflow.Case.tmp_path("server")
+    File.mkdir_p!(directory)
+
+    ExUnit.Callbacks.start_supervised!(
+      {MLflow.Server,
+       name: name,
+       port: 0,
+       database: Path.join(directory, "mlflow.db"),
+       artifacts: Path.join(directory, "artifacts")}
+    )
+
+    {:ok, uri} = MLflow.Server.uri(name)
+    uri
+  end
+
   @doc "A new experiment's id."
   def new_experiment(name) do
     {:ok, experiment} =
