@@ -1,9 +1,10 @@
 //! What the program is asked to do on its command line.
 
+mod import;
 mod log;
 mod serve;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 pub type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -11,12 +12,26 @@ pub type Outcome = Result<(), Box<dyn std::error::Error>>;
 ///
 /// Clients find it at http://127.0.0.1:5000 (MLFLOW_TRACKING_URI).
 #[derive(Parser)]
-#[command(version, name = "mlflow_server")]
+#[command(
+    version,
+    name = "mlflow_server",
+    args_conflicts_with_subcommands = true
+)]
 pub struct Options {
+    #[command(subcommand)]
+    task: Option<Task>,
     #[command(flatten)]
     serve: serve::Serve,
 }
 
+#[derive(Subcommand)]
+enum Task {
+    Import(import::Import),
+}
+
 pub fn run(options: Options) -> Outcome {
-    serve::run(options.serve)
+    match options.task {
+        Some(Task::Import(options)) => import::run(options),
+        None => serve::run(options.serve),
+    }
 }

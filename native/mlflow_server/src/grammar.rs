@@ -21,9 +21,8 @@ mod words;
 use std::collections::HashSet;
 
 use mlflow_store::tracking::query::{Comparison, OrderBy};
-use mlflow_store::tracking::{Code, Refusal};
+use mlflow_store::tracking::{Code, Refusal, python};
 
-use crate::python;
 use dialect::{Dialect, EXPERIMENTS, MODEL_VERSIONS, REGISTERED_MODELS, RUNS};
 
 /// What a search asks for: all of these, in this order.
@@ -100,7 +99,7 @@ fn distinct(dialect: &Dialect, clauses: &[String], read: Read) -> Result<Vec<Ord
                 Code::InternalError,
                 format!(
                     "`order_by` contains duplicate fields: {}",
-                    python::list(clauses)
+                    python::repr_list(clauses.iter().map(String::as_str))
                 ),
             ));
         }

@@ -38,13 +38,13 @@ pub struct Endpoint {
 pub fn endpoints() -> Vec<Endpoint> {
     [
         experiments::endpoints(),
-        metrics::endpoints(),
-        runs::endpoints(),
-        registered_models::endpoints(),
-        model_versions::endpoints(),
-        logged_models::endpoints(),
         artifacts::endpoints(),
         interface::endpoints(),
+        logged_models::endpoints(),
+        metrics::endpoints(),
+        model_versions::endpoints(),
+        registered_models::endpoints(),
+        runs::endpoints(),
         search::endpoints(),
     ]
     .into_iter()

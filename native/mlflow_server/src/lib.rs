@@ -22,7 +22,6 @@ mod names;
 mod observer;
 mod page_token;
 mod pages;
-mod python;
 mod router;
 mod server;
 

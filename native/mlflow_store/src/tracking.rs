@@ -11,6 +11,7 @@ mod error;
 pub mod batch;
 pub mod entities;
 pub mod experiments;
+pub mod import;
 pub mod logged_models;
 pub mod metrics;
 pub mod model_versions;

@@ -2,12 +2,13 @@
 //! where it does not.
 
 use mlflow_store::tracking::query::{Comparator, Comparison, Subject, Value};
-use mlflow_store::tracking::{Code, Refusal};
+use mlflow_store::tracking::{Code, Refusal, python};
 
-use super::dialect::{DATASET_KEYS, Dialect, NULLABLE, NUMERIC, Resource, TEXT, without_alias};
+use super::dialect::{
+    DATASET_KEYS, Dialect, NULLABLE, NUMERIC, Resource, TEXT, set, without_alias,
+};
 use super::filter::Parsed;
 use super::identifier::Entity;
-use crate::python;
 
 pub fn check(dialect: &Dialect, parsed: Parsed) -> Result<Comparison, Refusal> {
     let comparison = match dialect.resource {
@@ -126,7 +127,7 @@ fn one_of(comparator: &str, known: &[&str], shown: &[&str], end: &str) -> Result
     }
     Err(Refusal::invalid(format!(
         "Invalid comparator '{comparator}' not one of '{}{end}",
-        python::set(shown)
+        set(shown)
     )))
 }
 

@@ -1,6 +1,8 @@
 //! What sets the searches of MLflow's resources apart: which words they know, and which they take
 //! where.
 
+use mlflow_store::tracking::python;
+
 /// The texts that can be compared with `LIKE`.
 pub const TEXT: &[&str] = &["!=", "=", "LIKE", "ILIKE", "IN", "NOT IN"];
 pub const NULLABLE: &[&str] = &["!=", "=", "LIKE", "ILIKE", "IS NULL", "IS NOT NULL"];
@@ -96,4 +98,10 @@ pub fn without_alias(key: &str) -> &str {
         "run name" | "Run name" | "Run Name" => "run_name",
         key => key,
     }
+}
+
+/// `repr` of a set of texts. Python's own has no order that could be told beforehand.
+pub fn set(texts: &[&str]) -> String {
+    let list = python::repr_list(texts.iter().copied());
+    format!("{{{}}}", list.trim_matches(['[', ']']))
 }

@@ -1,13 +1,12 @@
 //! A filter's text as comparisons, still with MLflow's own words for comparators.
 
-use mlflow_store::tracking::Refusal;
 use mlflow_store::tracking::query::Value;
+use mlflow_store::tracking::{Refusal, python};
 
 use super::clauses::{self, Clause, Part};
 use super::dialect::{Dialect, Resource};
 use super::identifier::{self, Entity};
 use super::value;
-use crate::python;
 
 /// A comparison whose comparator is yet to be checked.
 #[derive(Debug, PartialEq)]

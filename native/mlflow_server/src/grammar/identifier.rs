@@ -2,8 +2,7 @@
 
 use mlflow_store::tracking::Refusal;
 
-use super::dialect::{DATASET_KEYS, Dialect, Resource};
-use crate::python;
+use super::dialect::{DATASET_KEYS, Dialect, Resource, set};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entity {
@@ -87,7 +86,7 @@ fn check_attribute(entity: Entity, key: &str, known: &[&str]) -> Result<(), Refu
     }
     Err(Refusal::invalid(format!(
         "Invalid attribute key '{key}' specified. Valid keys are '{}'",
-        python::set(known)
+        set(known)
     )))
 }
 
@@ -97,7 +96,7 @@ fn check_dataset(entity: Entity, key: &str) -> Result<(), Refusal> {
     }
     Err(Refusal::invalid(format!(
         "Invalid dataset key '{key}' specified. Valid keys are '{}'",
-        python::set(DATASET_KEYS)
+        set(DATASET_KEYS)
     )))
 }
 

@@ -3,9 +3,7 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use mlflow_store::tracking::Refusal;
-
-use crate::python;
+use mlflow_store::tracking::{Refusal, python};
 
 /// The texts in `("a", 'b')`.
 pub fn read(text: &str) -> Result<Vec<String>, Refusal> {

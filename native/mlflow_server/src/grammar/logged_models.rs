@@ -1,12 +1,11 @@
 //! The filter of a search over logged models, which MLflow reads by rules of its own.
 
-use mlflow_store::tracking::Refusal;
 use mlflow_store::tracking::query::{Comparison, Subject, Value};
+use mlflow_store::tracking::{Refusal, python};
 
 use super::check::{comparator, mismatched};
 use super::clauses::{self, Clause, Part};
 use super::list;
-use crate::python;
 
 const NUMERIC: [&str; 6] = ["<", "<=", ">", ">=", "=", "!="];
 const TEXT: [&str; 6] = ["=", "!=", "LIKE", "ILIKE", "IN", "NOT IN"];
@@ -141,7 +140,7 @@ impl Named {
             Refusal::invalid(format!(
                 "Invalid entity type: {}. Expected one of {}.",
                 python::repr(prefix),
-                python::list(&known)
+                python::repr_list(known)
             ))
         })?;
         Ok(Self {

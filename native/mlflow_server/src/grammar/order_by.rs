@@ -4,11 +4,10 @@ use mlflow_store::tracking::Refusal;
 use mlflow_store::tracking::query::{OrderBy, Subject};
 
 use super::check::subject;
-use super::dialect::Dialect;
+use super::dialect::{Dialect, set};
 use super::groups::{self, Node};
 use super::identifier::{self, Entity};
 use super::lexer::Kind;
-use crate::python;
 
 /// The clause without its direction, and whether that ascends.
 pub fn parse(clause: &str) -> Result<(String, bool), Refusal> {
@@ -119,7 +118,7 @@ pub fn of_registered_model(dialect: &Dialect, clause: &str) -> Result<OrderBy, R
         key => {
             return Err(Refusal::invalid(format!(
                 "Invalid order by key '{key}' specified. Valid keys are '{}'",
-                python::set(&["name", "timestamp"])
+                set(&["name", "timestamp"])
             )));
         }
     };
@@ -136,7 +135,7 @@ pub fn of_model_version(dialect: &Dialect, clause: &str) -> Result<OrderBy, Refu
     if !known {
         return Err(Refusal::invalid(format!(
             "Invalid order by key '{key}' specified. Valid keys are {}",
-            python::set(dialect.order_by)
+            set(dialect.order_by)
         )));
     }
     debug_assert!(matches!(entity, Entity::Attribute | Entity::Tag));

@@ -1,13 +1,12 @@
 //! What something is compared with.
 
-use mlflow_store::tracking::Refusal;
 use mlflow_store::tracking::query::Value;
+use mlflow_store::tracking::{Refusal, python};
 
 use super::clauses::Part;
-use super::dialect::{Dialect, Resource};
+use super::dialect::{Dialect, Resource, set};
 use super::identifier::{Entity, without_quotes};
 use super::list;
-use crate::python;
 
 pub fn read(dialect: &Dialect, entity: Entity, key: &str, part: &Part) -> Result<Value, Refusal> {
     let registry = matches!(
@@ -72,7 +71,7 @@ fn registry_attribute(dialect: &Dialect, key: &str, part: &Part) -> Result<Value
     if !dialect.numeric.contains(&key) {
         return Err(Refusal::invalid(format!(
             "Only the '{}' attributes support comparison with numeric values.",
-            python::set(dialect.numeric)
+            set(dialect.numeric)
         )));
     }
     Ok(number(part))
@@ -82,7 +81,7 @@ fn listed(dialect: &Dialect, key: &str, part: &Part) -> Result<Value, Refusal> {
     if !dialect.listed.contains(&key) {
         return Err(Refusal::invalid(format!(
             "Only {} attributes support comparison with a list of quoted string values.",
-            python::list(dialect.listed)
+            python::repr_list(dialect.listed.iter().copied())
         )));
     }
     Ok(Value::Texts(list::read(part.text)?))

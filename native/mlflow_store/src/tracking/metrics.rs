@@ -40,8 +40,7 @@ pub fn log(
 /// Adds the points that are not there yet. The latest of each key is written once, however many
 /// points came.
 pub fn append(conn: &Connection, run_no: i64, points: &Points) -> Result<()> {
-    let numbers = points.keys().map(|key| key_no(conn, key));
-    let numbers = numbers.collect::<Result<Vec<_>>>()?;
+    let numbers = key_nos(conn, points)?;
     let sorted = points.sorted(&numbers);
     table::add(conn, run_no, &sorted, numbers.len())?;
     let mut put = conn.prepare_cached(PUT_LATEST)?;
@@ -77,18 +76,25 @@ pub(crate) fn load(row: &Row) -> rusqlite::Result<Metric> {
     })
 }
 
-fn key_no(conn: &Connection, key: &str) -> Result<i64> {
-    if let Some(key_no) = known_key_no(conn, key)? {
-        return Ok(key_no);
-    }
-    conn.prepare_cached("INSERT INTO metric_keys (key) VALUES (?1)")?
-        .execute([key])?;
-    Ok(conn.last_insert_rowid())
+fn key_nos(conn: &Connection, points: &Points) -> Result<Vec<i64>> {
+    let mut known = conn.prepare_cached(KEY_NO)?;
+    let mut number = |key| {
+        let found = known.query_row([key], |row| row.get(0)).optional()?;
+        if let Some(key_no) = found {
+            return Ok(key_no);
+        }
+        conn.prepare_cached("INSERT INTO metric_keys (key) VALUES (?1)")?
+            .execute([key])?;
+        Ok(conn.last_insert_rowid())
+    };
+    points.keys().map(&mut number).collect()
 }
+
+const KEY_NO: &str = "SELECT key_no FROM metric_keys WHERE key = ?1";
 
 fn known_key_no(conn: &Connection, key: &str) -> Result<Option<i64>> {
     Ok(conn
-        .prepare_cached("SELECT key_no FROM metric_keys WHERE key = ?1")?
+        .prepare_cached(KEY_NO)?
         .query_row([key], |row| row.get(0))
         .optional()?)
 }

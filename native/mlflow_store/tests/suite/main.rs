@@ -17,5 +17,6 @@ mod sharing;
 mod sides;
 mod store;
 mod support;
+mod tracking_runs;
 mod trials;
 mod trouble;

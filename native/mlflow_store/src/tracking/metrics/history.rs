@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn samples_are_what_mlflow_takes() {
-        assert_eq!(steps(0, 3), []);
+        assert_eq!(steps(0, 3), [0; 0]);
         assert_eq!(steps(3, 3), [0, 1, 2]);
         assert_eq!(steps(6, 1), [5]);
         assert_eq!(steps(6, 2), [0, 5]);
