@@ -4,6 +4,7 @@ defmodule MLflow.Servers do
   """
 
   @variables %{"3.17.2" => "MLFLOW_TEST_URI", "2.9.2" => "MLFLOW_TEST_URI_2_9"}
+  @pythons %{"3.17.2" => "MLFLOW_TEST_PYTHON", "2.9.2" => "MLFLOW_TEST_PYTHON_2_9"}
 
   def versions, do: Map.keys(@variables)
 
@@ -22,17 +23,22 @@ defmodule MLflow.Servers do
     end
   end
 
-  @doc "A Python that has the newest MLflow, for tests that start a server of their own."
-  def python! do
-    System.get_env("MLFLOW_TEST_PYTHON") ||
+  @doc "The Python of `python!/1`, or nil."
+  def python(version \\ "3.17.2"), do: System.get_env(Map.fetch!(@pythons, version))
+
+  @doc "A Python that has MLflow of this version, for tests that start a server or a client with it."
+  def python!(version \\ "3.17.2") do
+    variable = Map.fetch!(@pythons, version)
+
+    python(version) ||
       raise """
-      these tests need MLFLOW_TEST_PYTHON, a Python that has MLflow, such as
-      MLFLOW_TEST_PYTHON=tmp/venv/mlflow-3.17.2/bin/python
+      these tests need #{variable}, a Python that has MLflow #{version}, such as
+      #{variable}=tmp/venv/mlflow-#{version}/bin/python
       """
   end
 
   def require! do
     Enum.each(versions(), &uri!/1)
-    python!()
+    Enum.each(versions(), &python!/1)
   end
 end

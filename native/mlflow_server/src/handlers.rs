@@ -8,6 +8,7 @@ mod logged_models;
 mod metrics;
 mod model_versions;
 mod registered_models;
+mod registry_search;
 mod runs;
 mod search;
 
@@ -37,13 +38,14 @@ pub struct Endpoint {
 /// Every endpoint of the REST API under `/mlflow`; artifacts and pages are routed by themselves.
 pub fn endpoints() -> Vec<Endpoint> {
     [
-        experiments::endpoints(),
         artifacts::endpoints(),
+        experiments::endpoints(),
         interface::endpoints(),
         logged_models::endpoints(),
         metrics::endpoints(),
         model_versions::endpoints(),
         registered_models::endpoints(),
+        registry_search::endpoints(),
         runs::endpoints(),
         search::endpoints(),
     ]

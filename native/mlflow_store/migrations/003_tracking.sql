@@ -219,7 +219,7 @@ CREATE TABLE model_versions (
   status            TEXT NOT NULL,
   status_message    TEXT,
   PRIMARY KEY (name, version)
-) WITHOUT ROWID;
+);
 
 CREATE TABLE model_version_tags (
   name    TEXT NOT NULL,

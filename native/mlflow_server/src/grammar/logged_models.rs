@@ -9,7 +9,7 @@ use super::list;
 
 const NUMERIC: [&str; 6] = ["<", "<=", ">", ">=", "=", "!="];
 const TEXT: [&str; 6] = ["=", "!=", "LIKE", "ILIKE", "IN", "NOT IN"];
-const ATTRIBUTES: [&str; 12] = [
+const ATTRIBUTES: [&str; 11] = [
     "model_id",
     "experiment_id",
     "name",
@@ -21,7 +21,6 @@ const ATTRIBUTES: [&str; 12] = [
     "model_type",
     "source_run_id",
     "status_message",
-    "workspace",
 ];
 
 pub fn parse(text: &str) -> Result<Vec<Comparison>, Refusal> {

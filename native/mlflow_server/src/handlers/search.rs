@@ -143,11 +143,11 @@ fn checked_max_results(given: i64) -> Result<usize, Refusal> {
     )))
 }
 
-fn order_by(message: &Message) -> Vec<String> {
+pub(super) fn order_by(message: &Message) -> Vec<String> {
     message.texts("order_by").map(str::to_owned).collect()
 }
 
-fn experiment_ids(message: &Message) -> Result<Vec<i64>, Refusal> {
+pub(super) fn experiment_ids(message: &Message) -> Result<Vec<i64>, Refusal> {
     message.texts("experiment_ids").map(parse_id).collect()
 }
 
@@ -159,7 +159,7 @@ fn view_type(message: &Message, name: &str) -> ViewType {
     }
 }
 
-fn answer<T: Serialize>(name: &'static str, page: Page<T>) -> Answered {
+pub(super) fn answer<T: Serialize>(name: &'static str, page: Page<T>) -> Answered {
     Answer::json(&Listed { name, page })
 }
 

@@ -23,11 +23,16 @@ pub fn message<'a>(
         let Some(value) = given.filter(|value| !value.is_null()) else {
             continue;
         };
-        let read = field_value(field, value).ok_or(Mistake {
-            field: field.name,
-            value,
-        })?;
-        message.fields.push((field.name, read));
+        match field_value(field, value) {
+            Some(read) => message.fields.push((field.name, read)),
+            None if is_unknown_name(field, value) => {}
+            None => {
+                return Err(Mistake {
+                    field: field.name,
+                    value,
+                });
+            }
+        }
     }
     Ok(message)
 }
@@ -57,6 +62,11 @@ pub fn ambiguous(
             value => ambiguous(fields, value.as_object()?),
         }
     })
+}
+
+/// Of an enum: ignored as an unknown field is, for newer clients may know more names.
+fn is_unknown_name(field: &Field, value: &Value) -> bool {
+    matches!(field.kind, Kind::Enum(_)) && value.is_string() && int(value).is_none()
 }
 
 fn field_value(field: &Field, value: &Value) -> Option<Read> {

@@ -33,8 +33,10 @@ fn what_was_acknowledged_survives_kill_9() {
         let writers: Vec<_> = written
             .iter()
             .map(|run| {
-                let (run, dying, address) = (run.clone(), dying.clone(), server.address);
-                thread::spawn(move || write(&run, &dying, Connection::open(address).unwrap()))
+                let (run, dying) = (run.clone(), dying.clone());
+                // Here, for a busy machine may begin the thread when the server is dead already.
+                let connection = server.connect();
+                thread::spawn(move || write(&run, &dying, connection))
             })
             .collect();
         thread::sleep(Duration::from_millis(400 + 150 * death));

@@ -2,10 +2,15 @@
 #![forbid(unsafe_code)]
 #![cfg(test)]
 
+mod artifacts;
 mod batch;
 mod experiments;
 mod inputs;
+mod logged_models;
 mod logging;
 mod metrics;
+mod model_versions;
+mod registered_models;
+mod registry_search;
 mod runs;
 mod support;

@@ -55,12 +55,24 @@ impl TestServer {
         }
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn post(&self, path: &str, body: Value) -> Reply {
         self.send("POST", path, &body.to_string())
     }
 
     pub fn get(&self, path: &str) -> Reply {
         self.send("GET", path, "")
+    }
+
+    pub fn patch(&self, path: &str, body: Value) -> Reply {
+        self.send("PATCH", path, &body.to_string())
+    }
+
+    pub fn delete(&self, path: &str, body: Value) -> Reply {
+        self.send("DELETE", path, &body.to_string())
     }
 
     /// Sends JSON, or what is said to be JSON, to a path of the API.

@@ -74,6 +74,14 @@ pub fn get(conn: &Connection, model_id: &str, allow_deleted: bool) -> Result<Log
     Ok(model)
 }
 
+/// As searches show it.
+pub(crate) fn listed(conn: &Connection, rowid: i64) -> Result<LoggedModel> {
+    let sql = format!("SELECT {COLUMNS} FROM logged_models WHERE rowid = ?1");
+    let mut model = conn.prepare_cached(&sql)?.query_row([rowid], load)?;
+    fill(conn, &mut model)?;
+    Ok(model)
+}
+
 /// Where its files are.
 pub fn artifact_uri(conn: &Connection, model_id: &str) -> Result<String> {
     let sql = "SELECT artifact_location FROM logged_models \

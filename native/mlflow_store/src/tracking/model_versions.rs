@@ -144,6 +144,15 @@ pub(crate) fn read(conn: &Connection, name: &str, version: i64) -> Result<ModelV
     Ok(found)
 }
 
+/// As searches show it.
+pub(crate) fn listed(conn: &Connection, rowid: i64) -> Result<ModelVersion> {
+    let sql = "SELECT name, version FROM model_versions WHERE rowid = ?1";
+    let (name, version): (String, i64) = conn
+        .prepare_cached(sql)?
+        .query_row([rowid], |row| row.try_into())?;
+    read(conn, &name, version)
+}
+
 fn with_aliases(conn: &Connection, name: &str, number: i64) -> Result<ModelVersion> {
     let mut version = read(conn, name, number)?;
     version.aliases = aliases::of_version(conn, name, &version.version)?;

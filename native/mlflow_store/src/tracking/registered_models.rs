@@ -54,6 +54,15 @@ pub fn get(conn: &Connection, name: &str) -> Result<RegisteredModel> {
     Ok(model)
 }
 
+/// As searches show it: with the newest versions by the names of their stages.
+pub(crate) fn listed(conn: &Connection, rowid: i64) -> Result<RegisteredModel> {
+    let sql = format!("SELECT {COLUMNS} FROM registered_models WHERE rowid = ?1");
+    let mut model = conn.prepare_cached(&sql)?.query_row([rowid], load)?;
+    model.latest_versions = latest(conn, &model.name, "current_stage")?;
+    fill(conn, &mut model)?;
+    Ok(model)
+}
+
 /// An empty description is none.
 pub fn update(
     conn: &Connection,

@@ -3,8 +3,11 @@
 
 mod datasets;
 mod experiments;
+mod logged_models;
+mod model_versions;
 mod order;
 mod page;
+mod registered_models;
 mod run_filter;
 mod run_source;
 mod run_values;
@@ -13,6 +16,9 @@ mod token;
 
 pub use datasets::{DatasetSummary, datasets};
 pub use experiments::{ExperimentSearch, experiments};
+pub use logged_models::{DatasetFilter, LoggedModelSearch, ModelOrder, logged_models};
+pub use model_versions::model_versions;
 pub use page::Page;
+pub use registered_models::{RegistrySearch, registered_models};
 pub use runs::{RunSearch, runs};
 pub use token::PageToken;

@@ -88,7 +88,10 @@ fn metrics_of_models_are_kept_beside_those_of_the_run() {
             .query_row(sql, [], |row| row.try_into())
             .map_err(StoreError::from)?;
         assert_eq!(kept, ("m".into(), 0.5, 7, "r".into(), "train".into()));
-        assert_eq!(runs::get(conn, "r")?.data.metrics, [point.clone()]);
+        assert_eq!(
+            runs::get(conn, "r")?.data.metrics,
+            std::slice::from_ref(&point)
+        );
 
         let refused = metrics::log(conn, "r", &point, Some(&of_model("m-2")));
         assert_eq!(refused.unwrap_err().code, Code::BadRequest);

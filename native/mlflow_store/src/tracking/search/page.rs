@@ -3,13 +3,33 @@
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::order::Order;
-use super::token::Place;
+use super::token::{PageToken, Place};
 use crate::tracking::error::Result;
 use crate::tracking::query::Condition;
 
 pub struct Page<T> {
     pub items: Vec<T>,
     pub next_page_token: Option<String>,
+}
+
+impl Page<i64> {
+    /// What was found, of which one more than the page holds tells that there is a next one.
+    pub(super) fn cut(mut found: Vec<Found>, max_results: usize, mark: &str) -> Self {
+        let has_more = found.len() > max_results;
+        found.truncate(max_results);
+        let last = found.last().filter(|_| has_more);
+        Self {
+            next_page_token: last.map(|last| PageToken::write(mark, &last.place)),
+            items: found.iter().map(|found| found.number).collect(),
+        }
+    }
+
+    pub(super) fn map<T>(self, read: impl FnMut(i64) -> Result<T>) -> Result<Page<T>> {
+        Ok(Page {
+            items: self.items.into_iter().map(read).collect::<Result<_>>()?,
+            next_page_token: self.next_page_token,
+        })
+    }
 }
 
 /// A row that was found: its number, and where it stands in the order.
