@@ -18,10 +18,10 @@ defmodule MLflow.CLI.Import do
       mix mlflow.import mlflow.db                      # an SQLite database of MLflow's
       mix mlflow.import mlruns --database /srv/lab.db  # or the folder of a file store
 
-  Experiments, runs with their whole histories, datasets, logged models and the registry come, and keep
-  their ids. Artifacts stay where they are, and what refers to them with them. The source is only
-  read. What is there already is left as it is, so that an import may be repeated, and one that broke
-  off goes on.
+  Experiments, runs with their whole histories, datasets, logged models and the registry come, and
+  keep their ids. Artifacts stay where they are, and what refers to them with them. The source is
+  only read. What is there already is left as it is, so that an import may be repeated, and one that
+  broke off goes on.
 
   ## Options
 
