@@ -18,8 +18,8 @@ pub fn offset(token: &str) -> Result<i64, Refusal> {
         .decode(token)
         .map_err(|_| Refusal::invalid("Invalid page token, could not base64-decode"))?;
     let Ok(parsed) = serde_json::from_slice::<Value>(&decoded) else {
-        let shown = python::repr(&String::from_utf8_lossy(&decoded));
-        let message = format!("Invalid page token, decoded value=b{shown}");
+        let shown = python::repr_bytes(&decoded);
+        let message = format!("Invalid page token, decoded value={shown}");
         return Err(Refusal::invalid(message));
     };
     let offset = parsed.get("offset").and_then(Value::as_i64);

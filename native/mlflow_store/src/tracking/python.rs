@@ -79,6 +79,16 @@ pub fn repr(text: &str) -> String {
     repr
 }
 
+/// `repr` of bytes.
+pub fn repr_bytes(bytes: &[u8]) -> String {
+    let text = repr(&bytes.iter().copied().map(char::from).collect::<String>());
+    let escape = |character: char| match character {
+        '\u{a0}'.. => format!("\\x{:02x}", character as u32),
+        character => character.to_string(),
+    };
+    format!("b{}", text.chars().map(escape).collect::<String>())
+}
+
 /// `repr` of a list of texts.
 pub fn repr_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let texts: Vec<_> = texts.into_iter().map(repr).collect();
@@ -136,6 +146,12 @@ mod tests {
         assert_eq!(repr("it's \"so\"\n"), "'it\\'s \"so\"\\n'");
         assert_eq!(repr("back\\slash\u{1}é"), "'back\\\\slash\\x01é'");
         assert_eq!(repr_list(["a", "b'"]), "['a', \"b'\"]");
+    }
+
+    #[test]
+    fn bytes_are_shown_as_in_python() {
+        assert_eq!(repr_bytes(b"\x9e\xecz{\n\\"), "b'\\x9e\\xecz{\\n\\\\'");
+        assert_eq!(repr_bytes(b"it's"), "b\"it's\"");
     }
 
     #[test]

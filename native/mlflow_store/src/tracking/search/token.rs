@@ -9,6 +9,7 @@ use rusqlite::types::Value as Bound;
 use serde_json::{Value, json};
 
 use crate::tracking::error::{Refusal, Result};
+use crate::tracking::python;
 
 /// Of a row, in an order.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +38,8 @@ impl PageToken {
             .decode(text)
             .map_err(|_| Refusal::invalid("Invalid page token, could not base64-decode"))?;
         let parsed = serde_json::from_slice(&decoded).map_err(|_| {
-            let shown = String::from_utf8_lossy(&decoded);
-            Refusal::invalid(format!("Invalid page token, decoded value=b'{shown}'"))
+            let shown = python::repr_bytes(&decoded);
+            Refusal::invalid(format!("Invalid page token, decoded value={shown}"))
         })?;
         Ok(Some(Self(parsed)))
     }
