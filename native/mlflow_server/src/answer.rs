@@ -98,6 +98,12 @@ fn wire(code: Code) -> Wire {
             CALLER,
             Some("INVALID_PARAMETER_VALUE"),
         ),
+        Code::AttributeNotFound => (
+            400,
+            "INVALID_PARAMETER_VALUE",
+            Some("KAM04"),
+            Some("ATTRIBUTE_NOT_FOUND"),
+        ),
         Code::InvalidState => (500, "INVALID_STATE", SERVER, Some("CLIENT_INTERNAL_ERROR")),
         Code::ResourceAlreadyExists => (
             400,

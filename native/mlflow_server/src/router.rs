@@ -5,11 +5,11 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, get, on, post};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mlflow_store::tracking::{Code, Refusal};
 
 use crate::answer::{Refused, refuse};
@@ -54,6 +54,7 @@ pub fn router(app: App) -> Router {
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(from_fn_with_state(app.clone(), guard))
         .layer(from_fn_with_state(app.clone(), observe))
+        .layer(map_response(unsniffed))
         .with_state(app)
 }
 
@@ -118,6 +119,16 @@ fn late() -> Response {
     let message =
         "The request took longer than this server allows: try again, or send less at once.";
     refuse(&Refusal::new(Code::TemporarilyUnavailable, message))
+}
+
+/// A browser must not guess that a text is a page, whose scripts it would run.
+async fn unsniffed(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
 }
 
 /// Tells the observer of every request.

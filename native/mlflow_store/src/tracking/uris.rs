@@ -22,12 +22,14 @@ const HOST_ADDRESSED: [&str; 10] = [
     "b2",
     "abfss",
 ];
+/// Their paths may end with params, to Python's reading: `;` and what follows it.
+const WITH_PARAMS: [&str; 6] = ["", "ftp", "sftp", "hdfs", "http", "https"];
 const MOST_DECODED: usize = 10;
 
 /// A place that was asked for, checked, and absolute where it is a path.
 pub fn location(uri: &str) -> Result<String> {
     let (address, query) = split_query(uri);
-    if uri.contains('#') {
+    if uri.contains('#') || has_params(address) {
         return Err(Refusal::invalid(
             "'artifact_location' URL can't include fragments or params.",
         ));
@@ -73,6 +75,13 @@ pub fn scheme(uri: &str) -> String {
 
 fn split_query(uri: &str) -> (&str, &str) {
     uri.split_once('?').unwrap_or((uri, ""))
+}
+
+fn has_params(address: &str) -> bool {
+    let uri = Uri::parse(address);
+    let last = uri.path.rsplit('/').next().unwrap_or_default();
+    let params = last.split_once(';').map_or("", |(_, params)| params);
+    WITH_PARAMS.contains(&uri.scheme.as_str()) && !params.is_empty()
 }
 
 /// Encoded once more than anyone decodes, ".." would still be found.
