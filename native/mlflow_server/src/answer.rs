@@ -117,6 +117,7 @@ fn wire(code: Code) -> Wire {
             CALLER,
             Some("RESOURCE_NOT_FOUND"),
         ),
+        Code::FeatureDisabled => (500, "FEATURE_DISABLED", CALLER, Some("FEATURE_DISABLED")),
         Code::PermissionDenied => (403, "PERMISSION_DENIED", CALLER, Some("PERMISSION_DENIED")),
         Code::Unauthenticated => (401, "UNAUTHENTICATED", None, None),
         Code::NotFound => (404, "NOT_FOUND", CALLER, Some("RESOURCE_NOT_FOUND")),

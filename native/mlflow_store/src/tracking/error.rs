@@ -14,6 +14,7 @@ pub enum Code {
     InvalidState,
     ResourceAlreadyExists,
     ResourceDoesNotExist,
+    FeatureDisabled,
     PermissionDenied,
     Unauthenticated,
     NotFound,

@@ -208,6 +208,17 @@ mod tests {
     }
 
     #[test]
+    fn places_have_no_fragments_and_no_params() {
+        for uri in ["s3://b/p#f", "http://h/p;x", "/abs/p;x", "hdfs://h/p;x?q=1"] {
+            let refusal = location(uri).unwrap_err();
+            assert!(refusal.message.contains("fragments or params"), "{uri}");
+        }
+        for uri in ["s3://b/p;x", "/a;b/c", "/abs;"] {
+            assert_eq!(location(uri).unwrap(), uri);
+        }
+    }
+
+    #[test]
     fn a_query_cannot_climb() {
         location("s3://b/p?x=1").unwrap();
         for uri in ["s3://b/p?x=..", "s3://b/p?x=%252e%252e"] {
