@@ -8,6 +8,8 @@ use super::lexer::{self, Kind, Token};
 /// What sqlparse refuses to group.
 const MOST_TOKENS: usize = 10_000;
 const DEEPEST: usize = 100;
+/// Bytes. Each token may look for its end through all of the text.
+pub const LONGEST: usize = 256 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -91,7 +93,10 @@ impl<'a> Node<'a> {
 
 /// The nodes of each statement in `text`.
 pub fn statements(text: &str) -> Result<Vec<Vec<Node<'_>>>, TooLarge> {
-    split(text)
+    if text.len() > LONGEST {
+        return Err(TooLarge);
+    }
+    split(text)?
         .into_iter()
         .map(|statement| group(text, statement))
         .collect()
@@ -99,11 +104,14 @@ pub fn statements(text: &str) -> Result<Vec<Vec<Node<'_>>>, TooLarge> {
 
 /// By semicolons outside of parentheses. What follows one on the same line still belongs to it, and
 /// nothing but space is no statement.
-fn split(text: &str) -> Vec<Vec<Node<'_>>> {
+fn split(text: &str) -> Result<Vec<Vec<Node<'_>>>, TooLarge> {
     let mut statements = vec![Vec::new()];
     let mut level = 0_i64;
     let mut ended = false;
-    for token in lexer::tokens(text) {
+    for (count, token) in lexer::tokens(text).enumerate() {
+        if count == MOST_TOKENS {
+            return Err(TooLarge);
+        }
         let stays = matches!(token.kind, Kind::Comment)
             || (token.kind == Kind::Space && !token.text.contains(['\n', '\r']));
         if ended && !stays {
@@ -121,13 +129,10 @@ fn split(text: &str) -> Vec<Vec<Node<'_>>> {
         }
     }
     statements.retain(|statement| !statement.iter().all(Node::is_space));
-    statements
+    Ok(statements)
 }
 
 fn group<'a>(text: &'a str, nodes: Vec<Node<'a>>) -> Result<Vec<Node<'a>>, TooLarge> {
-    if nodes.len() > MOST_TOKENS {
-        return Err(TooLarge);
-    }
     let nodes = enclosed(text, nodes, "[", "]", Class::Brackets)?;
     let nodes = enclosed(text, nodes, "(", ")", Class::Parenthesis)?;
     let nodes = functions(text, nodes);
@@ -180,12 +185,17 @@ fn enclosed<'a>(
 
 fn collapse<'a>(text: &'a str, nodes: &mut Vec<Node<'a>>, range: Range<usize>, class: Class) {
     let (start, end) = (nodes[range.start].start, nodes[range.end - 1].end());
-    let parts: Vec<_> = nodes.drain(range).collect();
-    let keeps_parts = class == Class::Comparison;
+    let mut parts: Vec<_> = nodes.drain(range).collect();
+    if class == Class::Comparison {
+        // Kept, parts of parts would be nested as deeply as `a=a=a` is long.
+        parts.iter_mut().for_each(|part| part.parts.clear());
+    } else {
+        parts.clear();
+    }
     nodes.push(Node {
         class,
         text: &text[start..end],
-        parts: if keeps_parts { parts } else { Vec::new() },
+        parts,
         start,
     });
 }
