@@ -42,6 +42,7 @@ pub fn router(app: App) -> Router {
         .route("/version", get(monitoring::version))
         .route("/metrics", get(monitoring::metrics))
         .route("/graphql", post(graphql))
+        .route_layer(from_fn_with_state(app.clone(), in_time))
         .merge(pages::router())
         .merge(files::router());
     for prefix in PREFIXES {
@@ -94,6 +95,12 @@ async fn answer(
         Ok(Err(refusal)) => refuse(&refusal),
         Err(_) => late(),
     }
+}
+
+/// What a table's endpoints see to by themselves, of others: no body may be for ever on its way.
+async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(app.config().request_timeout, next.run(request));
+    answered.await.unwrap_or_else(|_| late())
 }
 
 /// Whole, but no more than is allowed, whatever its header promises.
