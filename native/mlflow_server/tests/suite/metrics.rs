@@ -167,3 +167,23 @@ fn sampled_histories() {
     let none = server.get("metrics/get-history-bulk-interval?run_ids=zz&metric_key=m");
     assert_eq!(none.ok(), &json!({}));
 }
+
+#[test]
+fn of_equal_points_the_first_is_the_latest() {
+    let server = TestServer::start();
+    for (points, latest) in [
+        ([f64::NAN, 0.0], json!("NaN")),
+        ([0.0, f64::NAN], json!(0.0)),
+    ] {
+        let run_id = server.create_run();
+        let metric = |value: &f64| {
+            let value = Some(*value).filter(|value| !value.is_nan());
+            let value = value.map_or(json!("NaN"), Value::from);
+            json!({"key": "m", "value": value, "timestamp": 1, "step": 1})
+        };
+        let metrics: Vec<_> = points.iter().map(metric).collect();
+        let body = json!({"run_id": run_id, "metrics": metrics});
+        server.post("runs/log-batch", body).ok();
+        assert_eq!(server.run(&run_id)["data"]["metrics"][0]["value"], latest);
+    }
+}
