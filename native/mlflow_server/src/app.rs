@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mlflow_store::tracking::{Code, Refusal};
 use mlflow_store::{Connection, Readers, Store};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -23,6 +23,8 @@ struct Inner {
     readers: Readers,
     /// So many may read at once.
     reading: Arc<Semaphore>,
+    /// Bytes that may be held of bodies.
+    bodies: Arc<Semaphore>,
     observer: Arc<dyn Observer>,
     metrics: Metrics,
 }
@@ -34,11 +36,13 @@ impl App {
         readers: Readers,
         observer: Arc<dyn Observer>,
     ) -> Self {
+        let bodies = config.most_in_bodies.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
             config,
             store,
             readers,
             reading: Arc::new(Semaphore::new(READERS)),
+            bodies: Arc::new(Semaphore::new(bodies)),
             observer,
             metrics: Metrics::default(),
         }))
@@ -50,6 +54,12 @@ impl App {
 
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// Room for so much of a body, if there is any left.
+    pub fn room_for(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).ok()?;
+        self.0.bodies.clone().try_acquire_many_owned(bytes).ok()
     }
 
     /// Counts a request, and tells the observer of it.

@@ -9,6 +9,7 @@
 mod answer;
 mod app;
 mod artifacts;
+mod body;
 mod call;
 mod config;
 mod grammar;
@@ -22,6 +23,7 @@ mod names;
 mod observer;
 mod page_token;
 mod pages;
+mod patience;
 mod router;
 mod server;
 

@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::app::{self, App};
 use crate::config::Config;
 use crate::observer::Observer;
+use crate::patience::Patient;
 use crate::router::router;
 
 const WORKER_THREADS: usize = 2;
@@ -161,7 +162,7 @@ async fn serve(listener: StdListener, app: App, mut stopped: watch::Receiver<boo
     graceful.shutdown().await;
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+type Connection = http1::Connection<TokioIo<Patient<TcpStream>>, TowerToHyperService<Router>>;
 
 fn connection(stream: TcpStream, router: Router, idle: Duration) -> Connection {
     // Without it an answer's last piece may wait 40 ms for an acknowledgement.
@@ -169,5 +170,8 @@ fn connection(stream: TcpStream, router: Router, idle: Duration) -> Connection {
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(idle)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(
+            TokioIo::new(Patient::new(stream, idle)),
+            TowerToHyperService::new(router),
+        )
 }

@@ -1,6 +1,8 @@
 //! What is asked for is refused where it would be too much, in words, and stops nobody else.
 
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -119,4 +121,71 @@ fn a_body_that_never_comes_is_not_waited_for() {
         let answer = server.exchange(head.as_bytes());
         assert!(answer.starts_with(b"HTTP/1.1 503"), "{path}");
     }
+}
+
+#[test]
+fn a_client_that_does_not_read_is_not_waited_for() {
+    let server = TestServer::configured(|config| {
+        config.idle_timeout = Duration::from_millis(300);
+    });
+    let path = "/api/2.0/mlflow-artifacts/artifacts/large";
+    let content = vec![0; 32 << 20];
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        content.len()
+    );
+    let put = server.exchange(&[head.as_bytes(), &content].concat());
+    assert!(put.starts_with(b"HTTP/1.1 200"));
+
+    let mut silent = TcpStream::connect(server.address()).unwrap();
+    let get = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    silent.write_all(get.as_bytes()).unwrap();
+    silent.read_exact(&mut [0]).unwrap();
+    let asked = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let open = || {
+        let told = String::from_utf8(server.exchange(asked)).unwrap();
+        let mut lines = told.lines();
+        let line = lines.find_map(|line| line.strip_prefix("mlflow_server_connections "));
+        line.unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!(open(), 2);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while open() > 1 {
+        assert!(Instant::now() < deadline, "the connection is still open");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn clients_that_send_a_lot_at_once_are_refused_and_not_the_others() {
+    let server = TestServer::configured(|config| config.most_in_bodies = 10_000);
+    let begin = |sent: usize| {
+        let mut client = TcpStream::connect(server.address()).unwrap();
+        let head = "POST /api/2.0/mlflow/experiments/create HTTP/1.1\r\nHost: localhost\r\n\
+                    Content-Type: application/json\r\nContent-Length: 9000\r\n\r\n";
+        client.write_all(head.as_bytes()).unwrap();
+        client.write_all(&vec![b' '; sent]).unwrap();
+        client
+    };
+    let silent = [0; 5].map(begin);
+    server.create_experiment("beside those that promise a lot");
+
+    let mut first = begin(8_900);
+    std::thread::sleep(Duration::from_millis(300));
+    let mut second = begin(8_900);
+    let mut answer = [0; 12];
+    second.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 503");
+    server.create_experiment("beside what is read");
+
+    // What was read is let go of.
+    first.write_all(&[b' '; 100]).unwrap();
+    first.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 400");
+    server.create_experiment(&"x".repeat(400));
+    let mut third = begin(9_000);
+    third.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 400");
+    drop(silent);
 }
