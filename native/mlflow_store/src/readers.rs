@@ -11,9 +11,9 @@ use crate::transaction::snapshot;
 const STATEMENTS_KEPT: usize = 128;
 /// Per connection (KiB). What is not in it is in the page cache of the operating system.
 const CACHE: i64 = -2_000;
-/// Steps of SQLite's machine between two looks at whether a read is still waited for: some
-/// milliseconds.
-const STEPS: i32 = 100_000;
+/// Steps of SQLite's machine between two looks at whether a read is still waited for: a row is some
+/// tens of them, and may be a long text that is compared.
+const STEPS: i32 = 1_000;
 /// What is kept open for the next reader; more are opened when more read at once.
 const IDLE_KEPT: usize = 4;
 

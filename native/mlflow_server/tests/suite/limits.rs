@@ -57,6 +57,25 @@ fn searches_of_every_kind_have_a_size() {
 }
 
 #[test]
+fn patterns_have_a_size() {
+    let server = TestServer::start();
+    let tag = json!({"experiment_id": "0", "key": "t", "value": "a".repeat(20_000)});
+    server.post("experiments/set-experiment-tag", tag).ok();
+    for comparator in ["LIKE", "ILIKE"] {
+        let ask = |pattern: &str| {
+            let filter = format!("tags.t {comparator} '{pattern}'");
+            let asked = json!({"max_results": 5, "filter": filter});
+            server.post("experiments/search", asked)
+        };
+        assert_eq!(ask(&"%a".repeat(100)).status, 200);
+        assert_eq!(ask(&"_".repeat(2_000)).status, 200);
+        for pattern in ["%a".repeat(101), "_".repeat(2_001), "%a".repeat(24_000)] {
+            assert_eq!(ask(&pattern).body["error_code"], "BAD_REQUEST");
+        }
+    }
+}
+
+#[test]
 fn orders_have_a_size() {
     let server = TestServer::start();
     let ask = |path: &str, order_by: Vec<Value>| {

@@ -26,7 +26,7 @@ pub struct ExperimentSearch {
 
 /// The experiments, the newest first where no other order is asked for.
 pub fn experiments(conn: &Connection, search: &ExperimentSearch) -> Result<Page<Experiment>> {
-    size::check(search.filter.len(), search.order_by.len())?;
+    size::check(&search.filter, search.order_by.len())?;
     let asked = (search.view_type, &search.filter, &search.order_by);
     let mark = mark(&format!("experiments {asked:?}"));
     let order = search.order();

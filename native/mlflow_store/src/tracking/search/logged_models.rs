@@ -56,8 +56,8 @@ pub struct ModelOrder {
 
 /// The models that are not deleted, the newest first where no other order is asked for.
 pub fn logged_models(conn: &Connection, search: &LoggedModelSearch) -> Result<Page<LoggedModel>> {
-    size::check(search.filter.len(), search.order_by.len())?;
-    size::check(0, search.datasets.len())?;
+    size::check(&search.filter, search.order_by.len())?;
+    size::check(&[], search.datasets.len())?;
     let asked = (
         &search.experiment_ids,
         &search.filter,

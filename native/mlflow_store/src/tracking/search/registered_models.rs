@@ -45,7 +45,7 @@ impl RegistrySearch {
         mut query: Query,
         mark: &str,
     ) -> Result<Page<i64>> {
-        size::check(self.filter.len(), self.order_by.len())?;
+        size::check(&self.filter, self.order_by.len())?;
         if let Some(token) = &self.page_token {
             let place = token.place(mark, query.order.terms.len())?;
             query.from.and(query.order.after(&place));

@@ -28,7 +28,7 @@ pub struct RunSearch {
 
 /// The runs, whole, the newest first where no other order is asked for.
 pub fn runs(conn: &Connection, search: &RunSearch) -> Result<Page<Run>> {
-    size::check(search.filter.len(), search.order_by.len())?;
+    size::check(&search.filter, search.order_by.len())?;
     let mark = mark(&search.identity());
     let plan = Plan::new(conn, search)?;
     let after = match &search.page_token {
