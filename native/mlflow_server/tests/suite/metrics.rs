@@ -159,6 +159,13 @@ fn sampled_histories() {
     let metric = json!({"key": "m", "value": 5.0, "timestamp": 95, "step": 5, "run_id": run_id});
     assert_eq!(get("&max_results=1").ok()["metrics"][0], metric);
 
+    let many: Vec<_> = (6..2_600).map(|step| (0.0, 100 + step, step)).collect();
+    many.chunks(1_000).for_each(|points| log(&server, &run_id, points));
+    let unchecked = json!({"run_ids": [run_id], "metric_key": "m", "maxResults": 1e9});
+    let path = "metrics/get-history-bulk-interval";
+    let reply = server.send("GET", path, &unchecked.to_string());
+    assert_eq!(steps(reply.ok()).len(), 2_500);
+
     get("&max_results=2501").invalid(&see_docs("max_results must be between 1 and 2500."));
     get("&start_step=1")
         .invalid("If either start step or end step are specified, both must be specified.");
