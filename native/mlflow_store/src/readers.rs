@@ -13,7 +13,7 @@ const STATEMENTS_KEPT: usize = 128;
 const CACHE: i64 = -2_000;
 /// Steps of SQLite's machine between two looks at whether a read is still waited for: a row is some
 /// tens of them, and may be a long text that is compared.
-const STEPS: i32 = 1_000;
+const STEPS: i32 = 100;
 /// What is kept open for the next reader; more are opened when more read at once.
 const IDLE_KEPT: usize = 4;
 

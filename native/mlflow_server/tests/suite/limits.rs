@@ -68,8 +68,8 @@ fn patterns_have_a_size() {
             server.post("experiments/search", asked)
         };
         assert_eq!(ask(&"%a".repeat(100)).status, 200);
-        assert_eq!(ask(&"_".repeat(2_000)).status, 200);
-        for pattern in ["%a".repeat(101), "_".repeat(2_001), "%a".repeat(24_000)] {
+        assert_eq!(ask(&"_".repeat(500)).status, 200);
+        for pattern in ["%a".repeat(101), "_".repeat(501), "%a".repeat(24_000)] {
             assert_eq!(ask(&pattern).body["error_code"], "BAD_REQUEST");
         }
     }

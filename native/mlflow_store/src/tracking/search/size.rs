@@ -9,7 +9,7 @@ const MOST_TERMS: usize = 50;
 /// SQLite goes one deeper into its stack for each of them.
 const MOST_WILDCARDS: usize = 100;
 /// Bytes. It may be compared with every piece of every value, and nothing interrupts that.
-const LONGEST_PATTERN: usize = 2_000;
+const LONGEST_PATTERN: usize = 500;
 
 /// `terms` are those of the order, or of whatever else is listed besides the filter.
 pub fn check(filter: &[Comparison], terms: usize) -> Result<()> {
