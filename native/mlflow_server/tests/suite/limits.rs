@@ -128,6 +128,32 @@ fn a_token_with_a_rank_that_nothing_has_is_none() {
 }
 
 #[test]
+fn an_answer_in_graphql_has_a_size() {
+    let server = TestServer::start();
+    let run_id = server.create_run();
+    let metric = |n| json!({"key": format!("m{n}"), "value": 0.5, "timestamp": 1, "step": 1});
+    let metrics: Vec<_> = (0..1_000).map(metric).collect();
+    let body = json!({"run_id": run_id, "metrics": metrics});
+    server.post("runs/log-batch", body).ok();
+    let ask = |names: usize| {
+        let names: String = (0..names).map(|n| format!(" n{n}: key")).collect();
+        let input = format!("{{runId: \"{run_id}\"}}");
+        let query = format!(
+            "{{ mlflowGetRun(input: {input}) {{ run {{ data {{ metrics {{{names}}} }} }} }} }}"
+        );
+        let body = json!({ "query": query }).to_string();
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        String::from_utf8(server.exchange(head.as_bytes())).unwrap()
+    };
+    assert!(ask(10).contains("\"n9\":\"m999\""));
+    assert!(ask(500).contains("more than 500000 values"));
+}
+
+#[test]
 fn a_body_that_never_comes_is_not_waited_for() {
     let server = TestServer::configured(|config| {
         config.request_timeout = Duration::from_millis(200);

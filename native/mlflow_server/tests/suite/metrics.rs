@@ -160,7 +160,8 @@ fn sampled_histories() {
     assert_eq!(get("&max_results=1").ok()["metrics"][0], metric);
 
     let many: Vec<_> = (6..2_600).map(|step| (0.0, 100 + step, step)).collect();
-    many.chunks(1_000).for_each(|points| log(&server, &run_id, points));
+    many.chunks(1_000)
+        .for_each(|points| log(&server, &run_id, points));
     let unchecked = json!({"run_ids": [run_id], "metric_key": "m", "maxResults": 1e9});
     let path = "metrics/get-history-bulk-interval";
     let reply = server.send("GET", path, &unchecked.to_string());
