@@ -5,11 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mlflow_store::tracking::{Code, Refusal};
 use mlflow_store::{Connection, Readers, Store};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::observer::{Change, ChangeKind, Observer, Request};
+
+/// More readers at once would only wait for the processors.
+pub const READERS: usize = 8;
 
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
@@ -18,6 +21,10 @@ struct Inner {
     config: Config,
     store: Store,
     readers: Readers,
+    /// So many may read at once.
+    reading: Arc<Semaphore>,
+    /// Bytes that may be held of bodies.
+    bodies: Arc<Semaphore>,
     observer: Arc<dyn Observer>,
     metrics: Metrics,
 }
@@ -29,10 +36,13 @@ impl App {
         readers: Readers,
         observer: Arc<dyn Observer>,
     ) -> Self {
+        let bodies = config.most_in_bodies.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
             config,
             store,
             readers,
+            reading: Arc::new(Semaphore::new(READERS)),
+            bodies: Arc::new(Semaphore::new(bodies)),
             observer,
             metrics: Metrics::default(),
         }))
@@ -44,6 +54,12 @@ impl App {
 
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// Room for so much of a body, if there is any left.
+    pub fn room_for(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).ok()?;
+        self.0.bodies.clone().try_acquire_many_owned(bytes).ok()
     }
 
     /// Counts a request, and tells the observer of it.
@@ -81,15 +97,25 @@ impl App {
         Ok(done)
     }
 
-    /// Reads on a thread that may wait for the disk, from one snapshot.
+    /// Reads on a thread that may wait for the disk, from one snapshot, and gives up when whoever
+    /// asked does.
     pub async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
+        // What waits here is forgotten when it gives up; what waits for a thread would not be.
+        let room = self.0.reading.clone().acquire_owned().await;
+        let room = room.map_err(|_| unanswered())?;
+        let awaited = Arc::new(());
+        let waiting = Arc::downgrade(&awaited);
         let app = self.clone();
-        tokio::task::spawn_blocking(move || app.0.readers.read(work))
-            .await
-            .unwrap_or_else(|_| Err(unanswered()))
+        tokio::task::spawn_blocking(move || {
+            let _room = room;
+            let is_awaited = move || waiting.strong_count() > 0;
+            app.0.readers.read_while(is_awaited, work)
+        })
+        .await
+        .unwrap_or_else(|_| Err(unanswered()))
     }
 }
 

@@ -44,12 +44,14 @@ pub struct Config {
     pub ui: Option<PathBuf>,
     /// Bytes of a request's body, but for artifacts.
     pub largest_request: usize,
+    /// Bytes of the bodies of all requests that are answered at once, but for artifacts.
+    pub most_in_bodies: usize,
     /// Bytes of an artifact that is uploaded.
     pub largest_artifact: u64,
     /// From a request's first byte to its last, but for artifacts, which may take that long
     /// between one piece and the next.
     pub request_timeout: Duration,
-    /// How long a connection may say nothing.
+    /// How long a connection may say nothing, or read nothing of what it is sent.
     pub idle_timeout: Duration,
     pub most_connections: usize,
     /// How long requests under way may take when the server stops.
@@ -68,6 +70,7 @@ impl Config {
             allowed_origins: Vec::new(),
             ui: None,
             largest_request: 32 << 20,
+            most_in_bodies: 256 << 20,
             largest_artifact: 64 << 30,
             request_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),

@@ -46,6 +46,7 @@ pub fn runs(filter: &str, order_by: &[String]) -> Result<Search, Refusal> {
 /// An order may name an attribute twice here.
 pub fn experiments(filter: &str, order_by: &[String]) -> Result<Search, Refusal> {
     let filter = checked(&EXPERIMENTS, filter::parse(&EXPERIMENTS, filter)?)?;
+    check_length(order_by)?;
     let order_by = order_by
         .iter()
         .map(|clause| order_by::of_experiment(&EXPERIMENTS, clause));
@@ -89,7 +90,19 @@ fn checked(dialect: &Dialect, parsed: Vec<filter::Parsed>) -> Result<Vec<Compari
     checked.collect()
 }
 
+/// All clauses together may be as long as a filter.
+fn check_length(order_by: &[String]) -> Result<(), Refusal> {
+    if order_by.iter().map(String::len).sum::<usize>() <= groups::LONGEST {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::BadRequest,
+        format!("`order_by` is longer than {} bytes.", groups::LONGEST),
+    ))
+}
+
 fn distinct(dialect: &Dialect, clauses: &[String], read: Read) -> Result<Vec<OrderBy>, Refusal> {
+    check_length(clauses)?;
     let mut seen = HashSet::new();
     let mut order = Vec::with_capacity(clauses.len());
     for clause in clauses {

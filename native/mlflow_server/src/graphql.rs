@@ -19,6 +19,7 @@ use crate::answer::refuse;
 use crate::app::App;
 use crate::call::Call;
 use crate::handlers;
+use select::Room;
 
 /// The interface's own queries have two thousand characters.
 const LONGEST_QUERY: usize = 64 << 10;
@@ -53,11 +54,12 @@ pub async fn graphql(State(app): State<App>, body: Bytes) -> Response {
         Ok(body) => body,
         Err(refusal) => return refuse(&refusal),
     };
+    let room = Room::default();
     let mut data = Map::new();
     let mut errors = Vec::new();
     for field in &body.fields {
         let key = field.response_key().node.to_string();
-        let value = answer(&app, field, &body.variables)
+        let value = answer(&app, field, &body.variables, &room)
             .await
             .unwrap_or_else(|refusal| {
                 errors.push(refusal.message);
@@ -122,6 +124,7 @@ async fn answer(
     app: &App,
     field: &Field,
     variables: &Map<String, Value>,
+    room: &Room,
 ) -> Result<Value, Refusal> {
     let name = field.name.node.as_str();
     let found = QUERIES.iter().find(|(known, _)| *known == name);
@@ -129,7 +132,7 @@ async fn answer(
         return Err(Refusal::invalid(format!("Cannot query field '{name}'.")));
     };
     let answered = ask(app, path, input(field, variables)?).await?;
-    select::select(app, &field.selection_set.node, answered).await
+    select::select(app, &field.selection_set.node, answered, room).await
 }
 
 /// The argument `input`, with its variables filled in.

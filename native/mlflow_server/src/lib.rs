@@ -9,6 +9,7 @@
 mod answer;
 mod app;
 mod artifacts;
+mod body;
 mod call;
 mod config;
 mod grammar;

@@ -3,17 +3,17 @@
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, HttpBody, to_bytes};
+use axum::body::HttpBody;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, get, on, post};
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use mlflow_store::tracking::{Code, Refusal};
 
 use crate::answer::{Refused, refuse};
 use crate::app::App;
+use crate::body::{self, Unread};
 use crate::call::Call;
 use crate::graphql::graphql;
 use crate::guard::guard;
@@ -42,6 +42,7 @@ pub fn router(app: App) -> Router {
         .route("/version", get(monitoring::version))
         .route("/metrics", get(monitoring::metrics))
         .route("/graphql", post(graphql))
+        .route_layer(from_fn_with_state(app.clone(), in_time))
         .merge(pages::router())
         .merge(files::router());
     for prefix in PREFIXES {
@@ -86,8 +87,16 @@ async fn answer(
     let limit = app.config().request_timeout;
     let answered = async {
         let (parts, body) = request.into_parts();
-        let body = read_body(&parts.headers, body, app.config().largest_request).await?;
-        let call = Call::new(&parts, &params, body);
+        let limit = app.config().largest_request;
+        if body.size_hint().lower() > limit as u64 {
+            return Err(too_large(limit));
+        }
+        let body = body::read(&app, body, limit).await;
+        let body = body.map_err(|unread| match unread {
+            Unread::TooLarge | Unread::BrokenOff => too_large(limit),
+            Unread::Refused(refusal) => refusal,
+        })?;
+        let call = Call::new(&parts, &params, body.bytes.clone());
         (endpoint.handler)(app, call).await
     };
     match tokio::time::timeout(limit, answered).await {
@@ -97,15 +106,10 @@ async fn answer(
     }
 }
 
-/// Whole, but no more than is allowed, whatever its header promises.
-async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    let promised = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if promised.is_some_and(|length| length > limit) {
-        return Err(too_large(limit));
-    }
-    to_bytes(body, limit).await.map_err(|_| too_large(limit))
+/// What a table's endpoints see to by themselves, of others: no body may be for ever on its way.
+async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(app.config().request_timeout, next.run(request));
+    answered.await.unwrap_or_else(|_| late())
 }
 
 fn too_large(limit: usize) -> Refusal {

@@ -25,8 +25,8 @@ use crate::observer::Observer;
 use crate::router::router;
 
 const WORKER_THREADS: usize = 2;
-/// More readers at once would only wait for the processors.
-const READER_THREADS: usize = 8;
+/// Threads for artifacts, which reads of the database do not keep waiting.
+const FILE_THREADS: usize = 8;
 /// When the process has no file descriptors left, accepting fails at once, again and again.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
@@ -70,7 +70,7 @@ impl Server {
         let address = listener.local_addr().map_err(StartError::Threads)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(WORKER_THREADS)
-            .max_blocking_threads(READER_THREADS)
+            .max_blocking_threads(app::READERS + FILE_THREADS)
             .thread_name("mlflow_server")
             .enable_all()
             .build()

@@ -75,6 +75,11 @@ impl StoreError {
         Self::new(ErrorKind::Internal, message)
     }
 
+    pub(crate) fn given_up() -> Self {
+        let message = "the read was given up, since nobody waits for it: ask for less, or again";
+        Self::new(ErrorKind::Busy, message)
+    }
+
     /// Names the file, for errors whose reader chose the path.
     pub(crate) fn at(self, path: &std::path::Path) -> Self {
         Self {
@@ -119,6 +124,7 @@ fn from_sqlite(failure: ffi::Error, error: &rusqlite::Error) -> StoreError {
             Busy,
             "another process is holding the database: try again, or stop that process",
         ),
+        ErrorCode::OperationInterrupted => StoreError::given_up(),
         ErrorCode::ConstraintViolation => constraint(failure, error),
         ErrorCode::TooBig => StoreError::invalid(format!("{error}: store a smaller value")),
         ErrorCode::CannotOpen

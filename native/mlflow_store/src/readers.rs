@@ -5,12 +5,15 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::transaction::snapshot;
 
 const STATEMENTS_KEPT: usize = 128;
 /// Per connection (KiB). What is not in it is in the page cache of the operating system.
 const CACHE: i64 = -2_000;
+/// Steps of SQLite's machine between two looks at whether a read is still waited for: a row is some
+/// tens of them, and may be a long text that is compared.
+const STEPS: i32 = 100;
 /// What is kept open for the next reader; more are opened when more read at once.
 const IDLE_KEPT: usize = 4;
 
@@ -34,12 +37,30 @@ impl Readers {
 
     /// Runs `work`, whose reads all see the database as the first one does. Blocks for as long as
     /// the reads take.
-    pub fn read<T, E: From<crate::StoreError>>(
+    pub fn read<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&Connection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let conn = self.take()?;
+        self.read_while(|| true, work)
+    }
+
+    /// [`read`](Self::read), but its reads fail soon after `is_awaited` says that nobody waits for
+    /// them any more.
+    pub fn read_while<T, E: From<StoreError>>(
+        &self,
+        is_awaited: impl Fn() -> bool + Send + 'static,
+        work: impl FnOnce(&Connection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        if !is_awaited() {
+            return Err(StoreError::given_up().into());
+        }
+        let mut conn = self.take()?;
+        let give_up = Some(move || !is_awaited());
+        conn.progress_handler(STEPS, give_up)
+            .map_err(StoreError::from)?;
         let outcome = snapshot(&conn, work);
+        conn.progress_handler(0, None::<fn() -> bool>)
+            .map_err(StoreError::from)?;
         self.give_back(conn);
         outcome
     }

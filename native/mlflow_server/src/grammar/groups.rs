@@ -15,6 +15,8 @@ use join::{ALIAS, ASSIGNMENT, CAST, COMPARISON, LIST, OPERATION, PERIOD, joined}
 
 /// What sqlparse refuses to group.
 const MOST_TOKENS: usize = 10_000;
+/// Bytes. Each token may look for its end through all of the text.
+pub const LONGEST: usize = 256 << 10;
 
 /// Larger or deeper than sqlparse takes.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +24,10 @@ pub struct TooLarge;
 
 /// The nodes of each statement in `text`.
 pub fn statements(text: &str) -> Result<Vec<Vec<Node<'_>>>, TooLarge> {
-    split(text)
+    if text.len() > LONGEST {
+        return Err(TooLarge);
+    }
+    split(text)?
         .into_iter()
         .map(|statement| group(text, statement))
         .collect()
@@ -30,11 +35,14 @@ pub fn statements(text: &str) -> Result<Vec<Vec<Node<'_>>>, TooLarge> {
 
 /// By semicolons outside of parentheses. What follows one on the same line still belongs to it, and
 /// nothing but space is no statement.
-fn split(text: &str) -> Vec<Vec<Node<'_>>> {
+fn split(text: &str) -> Result<Vec<Vec<Node<'_>>>, TooLarge> {
     let mut statements = vec![Vec::new()];
     let mut level = 0_i64;
     let mut ended = false;
-    for token in lexer::tokens(text) {
+    for (count, token) in lexer::tokens(text).enumerate() {
+        if count == MOST_TOKENS {
+            return Err(TooLarge);
+        }
         let stays = matches!(token.kind, Kind::Comment)
             || (token.kind == Kind::Space && !token.text.contains(['\n', '\r']));
         if ended && !stays {
@@ -52,13 +60,10 @@ fn split(text: &str) -> Vec<Vec<Node<'_>>> {
         }
     }
     statements.retain(|statement| !statement.iter().all(Node::is_space));
-    statements
+    Ok(statements)
 }
 
 fn group<'a>(text: &'a str, nodes: Vec<Node<'a>>) -> Result<Vec<Node<'a>>, TooLarge> {
-    if nodes.len() > MOST_TOKENS {
-        return Err(TooLarge);
-    }
     let nodes = enclosed(text, nodes, "[", "]", Class::Brackets)?;
     let nodes = enclosed(text, nodes, "(", ")", Class::Parenthesis)?;
     let nodes = functions(text, nodes);

@@ -20,10 +20,14 @@ fn hostile_texts_are_refused_in_time() {
     let deep = "(".repeat(50_000) + &")".repeat(50_000);
     let long = "params.a = 'b' AND ".repeat(5_000);
     let quotes = "'".repeat(100_001);
+    let chain = "a=".repeat(4_900) + "a";
+    let comments = "/* ".repeat(1_000_000);
     for text in [
         deep.as_str(),
         &long,
         &quotes,
+        &chain,
+        &comments,
         "\u{0}",
         "é'\u{301}`´",
         "-",

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_graphql_parser::types::{Field, Selection, SelectionSet};
 use mlflow_store::tracking::Refusal;
@@ -23,21 +24,42 @@ const LISTS: [&str; 9] = [
     "modelOutputs",
 ];
 
+/// Values that an answer may have: each can be asked for again and again, under other names.
+const MOST_VALUES: usize = 500_000;
+
+/// How many of them there are already.
+#[derive(Default)]
+pub struct Room(AtomicUsize);
+
+impl Room {
+    fn take(&self) -> Result<(), Refusal> {
+        if self.0.fetch_add(1, Ordering::Relaxed) < MOST_VALUES {
+            return Ok(());
+        }
+        Err(Refusal::invalid(format!(
+            "The answer would have more than {MOST_VALUES} values: ask for less at once."
+        )))
+    }
+}
+
 pub fn select<'a>(
     app: &'a App,
     wanted: &'a SelectionSet,
     given: Value,
+    room: &'a Room,
 ) -> Pin<Box<dyn Future<Output = Result<Value, Refusal>> + Send + 'a>> {
     Box::pin(async move {
         match given {
             Value::Array(items) => {
                 let mut selected = Vec::with_capacity(items.len());
                 for item in items {
-                    selected.push(select(app, wanted, item).await?);
+                    selected.push(select(app, wanted, item, room).await?);
                 }
                 Ok(Value::Array(selected))
             }
-            Value::Object(object) => select_fields(app, wanted, object).await.map(Value::Object),
+            Value::Object(object) => select_fields(app, wanted, object, room)
+                .await
+                .map(Value::Object),
             value => Ok(scalar(value)),
         }
     })
@@ -47,6 +69,7 @@ async fn select_fields(
     app: &App,
     wanted: &SelectionSet,
     given: Map<String, Value>,
+    room: &Room,
 ) -> Result<Map<String, Value>, Refusal> {
     let mut selected = Map::new();
     for item in &wanted.items {
@@ -54,11 +77,12 @@ async fn select_fields(
             return Err(no_fragments());
         };
         let field = &field.node;
+        room.take()?;
         let value = match linked(app, field, &given).await? {
             Some(value) => value,
             None => find(&given, field.name.node.as_str()),
         };
-        let value = select(app, &field.selection_set.node, value).await?;
+        let value = select(app, &field.selection_set.node, value, room).await?;
         selected.insert(field.response_key().node.to_string(), value);
     }
     Ok(selected)

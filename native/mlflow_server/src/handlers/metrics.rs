@@ -190,7 +190,9 @@ async fn get_interval(app: App, call: Call) -> Answered {
     let message = call.message(&SCHEMA)?;
     let run_ids: Vec<_> = message.texts("run_ids").map(str::to_owned).collect();
     let key = message.text("metric_key").to_owned();
-    let limit = message.some_int("max_results").unwrap_or(MOST_SAMPLED) as usize;
+    // What is said as `maxResults` is read, but not checked, as MLflow has it.
+    let limit = message.some_int("max_results").unwrap_or(MOST_SAMPLED);
+    let limit = limit.clamp(1, MOST_SAMPLED) as usize;
     let steps = steps(&message)?;
     app.read(move |conn| {
         let mut found = Vec::new();

@@ -6,6 +6,7 @@ mod artifacts;
 mod batch;
 mod experiments;
 mod inputs;
+mod limits;
 mod logged_models;
 mod logging;
 mod metrics;

@@ -159,6 +159,14 @@ fn sampled_histories() {
     let metric = json!({"key": "m", "value": 5.0, "timestamp": 95, "step": 5, "run_id": run_id});
     assert_eq!(get("&max_results=1").ok()["metrics"][0], metric);
 
+    let many: Vec<_> = (6..2_600).map(|step| (0.0, 100 + step, step)).collect();
+    many.chunks(1_000)
+        .for_each(|points| log(&server, &run_id, points));
+    let unchecked = json!({"run_ids": [run_id], "metric_key": "m", "maxResults": 1e9});
+    let path = "metrics/get-history-bulk-interval";
+    let reply = server.send("GET", path, &unchecked.to_string());
+    assert_eq!(steps(reply.ok()).len(), 2_500);
+
     get("&max_results=2501").invalid(&see_docs("max_results must be between 1 and 2500."));
     get("&start_step=1")
         .invalid("If either start step or end step are specified, both must be specified.");
@@ -166,4 +174,24 @@ fn sampled_histories() {
         .invalid("end_step must be greater than start_step. Found start_step=3 and end_step=1.");
     let none = server.get("metrics/get-history-bulk-interval?run_ids=zz&metric_key=m");
     assert_eq!(none.ok(), &json!({}));
+}
+
+#[test]
+fn of_equal_points_the_first_is_the_latest() {
+    let server = TestServer::start();
+    for (points, latest) in [
+        ([f64::NAN, 0.0], json!("NaN")),
+        ([0.0, f64::NAN], json!(0.0)),
+    ] {
+        let run_id = server.create_run();
+        let metric = |value: &f64| {
+            let value = Some(*value).filter(|value| !value.is_nan());
+            let value = value.map_or(json!("NaN"), Value::from);
+            json!({"key": "m", "value": value, "timestamp": 1, "step": 1})
+        };
+        let metrics: Vec<_> = points.iter().map(metric).collect();
+        let body = json!({"run_id": run_id, "metrics": metrics});
+        server.post("runs/log-batch", body).ok();
+        assert_eq!(server.run(&run_id)["data"]["metrics"][0]["value"], latest);
+    }
 }

@@ -45,7 +45,14 @@ pub fn append(conn: &Connection, run_no: i64, points: &Points) -> Result<()> {
     table::add(conn, run_no, &sorted, numbers.len())?;
     let mut put = conn.prepare_cached(PUT_LATEST)?;
     for of_key in sorted.chunk_by(|(one, _), (other, _)| one == other) {
-        let latest = of_key.iter().max_by(|(_, one), (_, other)| one.age(other));
+        // Of equals the first, as of a point that is there and one that comes.
+        let latest = of_key.iter().reduce(|latest, next| {
+            if next.1.age(&latest.1).is_gt() {
+                next
+            } else {
+                latest
+            }
+        });
         if let Some((key_no, point)) = latest {
             put.execute((
                 run_no,

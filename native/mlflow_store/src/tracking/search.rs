@@ -12,6 +12,7 @@ mod run_filter;
 mod run_source;
 mod run_values;
 mod runs;
+mod size;
 mod token;
 
 pub use datasets::{DatasetSummary, datasets};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use mlflow_store::tracking::{Code, Refusal};
 use mlflow_store::{Connection, ErrorKind, Readers, Store};
@@ -203,4 +204,24 @@ fn a_closed_store_refuses_writes() {
     assert!(waiting.recv().unwrap().is_ok());
     let refused = store.write(|conn| name(conn, "late"), |_| ());
     assert_eq!(refused.unwrap_err().kind, ErrorKind::Closed);
+}
+
+#[test]
+fn a_read_that_nobody_waits_for_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    let _store = Store::open(&path).unwrap();
+    let readers = Readers::open(&path).unwrap();
+    let endless = |conn: &Connection| -> Result<i64, Refusal> {
+        let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                   SELECT count(*) FROM n";
+        Ok(conn.query_row(sql, [], |row| row.get(0))?)
+    };
+    let deadline = Instant::now() + Duration::from_millis(50);
+    let given_up = readers.read_while(move || Instant::now() < deadline, endless);
+    assert_eq!(given_up.unwrap_err().code, Code::TemporarilyUnavailable);
+
+    // Its connection serves others, who wait.
+    let counted = readers.read(|conn| Ok::<_, Refusal>(names(conn).len()));
+    assert_eq!(counted.unwrap(), 0);
 }

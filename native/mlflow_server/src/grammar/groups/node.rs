@@ -83,12 +83,17 @@ impl<'a> Node<'a> {
 /// Makes one node of several.
 pub fn collapse<'a>(text: &'a str, nodes: &mut Vec<Node<'a>>, range: Range<usize>, class: Class) {
     let (start, end) = (nodes[range.start].start, nodes[range.end - 1].end());
-    let parts: Vec<_> = nodes.drain(range).collect();
-    let keeps_parts = class == Class::Comparison;
+    let mut parts: Vec<_> = nodes.drain(range).collect();
+    if class == Class::Comparison {
+        // Kept, parts of parts would be nested as deeply as `a=a=a` is long.
+        parts.iter_mut().for_each(|part| part.parts.clear());
+    } else {
+        parts.clear();
+    }
     nodes.push(Node {
         class,
         text: &text[start..end],
-        parts: if keeps_parts { parts } else { Vec::new() },
+        parts,
         start,
     });
 }

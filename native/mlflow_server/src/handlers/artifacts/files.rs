@@ -1,7 +1,7 @@
 //! What MLflow's web interface asks of single files.
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -13,6 +13,7 @@ use super::{uri_of_model, uri_of_run};
 use crate::answer::refuse;
 use crate::app::App;
 use crate::artifacts::{ArtifactPath, Artifacts, Download, Limits};
+use crate::body::{self, Unread};
 use crate::call::Call;
 
 /// Of what is uploaded through the interface (bytes).
@@ -82,12 +83,14 @@ async fn store(app: &App, call: &Call, body: Body) -> Result<(), Refusal> {
     let run_id = given("run_uuid")?;
     let path = ArtifactPath::parse(given("path")?)?;
     let pause = app.config().request_timeout;
-    let data = tokio::time::timeout(pause, to_bytes(body, LARGEST))
-        .await
-        .ok()
-        .and_then(Result::ok)
-        .ok_or_else(|| Refusal::invalid("Artifact size is too large. Max size is 10MB."))?;
-    if data.is_empty() {
+    let too_large = || Refusal::invalid("Artifact size is too large. Max size is 10MB.");
+    let read = tokio::time::timeout(pause, body::read(app, body, LARGEST)).await;
+    let read = read.map_err(|_| too_large())?;
+    let data = read.map_err(|unread| match unread {
+        Unread::TooLarge | Unread::BrokenOff => too_large(),
+        Unread::Refused(refusal) => refusal,
+    })?;
+    if data.bytes.is_empty() {
         return Err(Refusal::invalid("Request must specify data."));
     }
     let root = uri_of_run(app, run_id).await?;
@@ -102,7 +105,9 @@ async fn store(app: &App, call: &Call, body: Body) -> Result<(), Refusal> {
         ));
     }
     let target = artifacts.locate(&root)?.join(&path);
-    artifacts.put(target, data.into(), limits).await
+    artifacts
+        .put(target, data.bytes.clone().into(), limits)
+        .await
 }
 
 /// Messages name the artifact from the folder of all artifacts on where the proxy serves it, and

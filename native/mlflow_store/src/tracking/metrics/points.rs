@@ -70,13 +70,14 @@ impl Points {
         self.keys.iter().map(String::as_str)
     }
 
-    /// With the numbers of their keys, in the order of the table, which is the quickest to write.
+    /// With the numbers of their keys, in the order of the table, which is the quickest to write, and
+    /// otherwise in that in which they came.
     pub(super) fn sorted(&self, numbers: &[i64]) -> Vec<(i64, Point)> {
         let points = self.points.iter();
         let mut points: Vec<_> = points
             .map(|(place, point)| (numbers[*place as usize], *point))
             .collect();
-        points.sort_unstable_by_key(|(key_no, point)| (*key_no, point.timestamp, point.step));
+        points.sort_by_key(|(key_no, point)| (*key_no, point.timestamp, point.step));
         points
     }
 }

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::order::{Order, Term};
 use super::page::{Page, Query};
+use super::size;
 use super::token::{PageToken, mark};
 use crate::tracking::entities::Experiment;
 use crate::tracking::error::Result;
@@ -25,6 +26,7 @@ pub struct ExperimentSearch {
 
 /// The experiments, the newest first where no other order is asked for.
 pub fn experiments(conn: &Connection, search: &ExperimentSearch) -> Result<Page<Experiment>> {
+    size::check(&search.filter, search.order_by.len())?;
     let asked = (search.view_type, &search.filter, &search.order_by);
     let mark = mark(&format!("experiments {asked:?}"));
     let order = search.order();

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::order::{Order, Term};
 use super::page::{Page, Query};
+use super::size;
 use super::token::{PageToken, mark};
 use crate::tracking::entities::LoggedModel;
 use crate::tracking::error::{Code, Refusal, Result};
@@ -55,6 +56,8 @@ pub struct ModelOrder {
 
 /// The models that are not deleted, the newest first where no other order is asked for.
 pub fn logged_models(conn: &Connection, search: &LoggedModelSearch) -> Result<Page<LoggedModel>> {
+    size::check(&search.filter, search.order_by.len())?;
+    size::check(&[], search.datasets.len())?;
     let asked = (
         &search.experiment_ids,
         &search.filter,

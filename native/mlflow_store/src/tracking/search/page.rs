@@ -7,6 +7,9 @@ use super::token::{PageToken, Place};
 use crate::tracking::error::Result;
 use crate::tracking::query::Condition;
 
+/// Bytes. Longer statements are seldom asked twice, and each takes a lot of memory.
+const LONGEST_KEPT: usize = 4_000;
+
 pub struct Page<T> {
     pub items: Vec<T>,
     pub next_page_token: Option<String>,
@@ -70,7 +73,11 @@ impl Query<'_> {
         let mut statement = conn.prepare_cached(&query.sql)?;
         let rows =
             statement.query_map(params_from_iter(query.params), |row| load(row, terms.len()))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        let found = rows.collect::<rusqlite::Result<_>>()?;
+        if query.sql.len() > LONGEST_KEPT {
+            statement.discard();
+        }
+        Ok(found)
     }
 }
 

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::order::{Order, Term};
 use super::page::{Page, Query};
+use super::size;
 use super::token::{PageToken, mark};
 use crate::tracking::entities::RegisteredModel;
 use crate::tracking::error::Result;
@@ -44,6 +45,7 @@ impl RegistrySearch {
         mut query: Query,
         mark: &str,
     ) -> Result<Page<i64>> {
+        size::check(&self.filter, self.order_by.len())?;
         if let Some(token) = &self.page_token {
             let place = token.place(mark, query.order.terms.len())?;
             query.from.and(query.order.after(&place));

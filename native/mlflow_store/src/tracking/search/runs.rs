@@ -7,15 +7,13 @@ use super::page::{Found, Page, Query};
 use super::run_filter::{column, condition, metric_test};
 use super::run_source::{self, Source};
 use super::run_values::Values;
+use super::size;
 use super::token::{PageToken, Place, mark};
 use crate::tracking::entities::Run;
-use crate::tracking::error::{Code, Refusal, Result};
+use crate::tracking::error::Result;
 use crate::tracking::query::{Comparator, Comparison, Condition, OrderBy, Subject, ViewType};
 use crate::tracking::runs;
 
-/// What SQLite takes in one statement, with room to spare.
-const MOST_COMPARISONS: usize = 200;
-const MOST_TERMS: usize = 50;
 const START_TIME: &str = "start_time";
 
 #[derive(Clone, Debug)]
@@ -30,7 +28,7 @@ pub struct RunSearch {
 
 /// The runs, whole, the newest first where no other order is asked for.
 pub fn runs(conn: &Connection, search: &RunSearch) -> Result<Page<Run>> {
-    search.check_size()?;
+    size::check(&search.filter, search.order_by.len())?;
     let mark = mark(&search.identity());
     let plan = Plan::new(conn, search)?;
     let after = match &search.page_token {
@@ -51,19 +49,6 @@ pub fn runs(conn: &Connection, search: &RunSearch) -> Result<Page<Run>> {
 }
 
 impl RunSearch {
-    fn check_size(&self) -> Result<()> {
-        if self.filter.len() <= MOST_COMPARISONS && self.order_by.len() <= MOST_TERMS {
-            return Ok(());
-        }
-        Err(Refusal::new(
-            Code::BadRequest,
-            format!(
-                "A search takes up to {MOST_COMPARISONS} comparisons and {MOST_TERMS} orders: \
-                 ask for less at once."
-            ),
-        ))
-    }
-
     /// What the tokens of its pages depend on.
     fn identity(&self) -> String {
         let mut ids = self.experiment_ids.clone();

@@ -7,6 +7,9 @@ use siphasher::sip::SipHasher13;
 use crate::tracking::error::Result;
 use crate::tracking::page_token;
 
+/// Of what a term has no value of at all.
+const LAST_RANK: i64 = 2;
+
 /// Of a row, in an order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
@@ -46,7 +49,8 @@ impl PageToken {
 
     fn read_place(&self) -> Option<Place> {
         let keys = self.0["keys"].as_array()?.iter();
-        let keys = keys.map(|key| Some((key[0].as_i64()?, bound_of(&key[1])?)));
+        let rank = |rank: &Value| rank.as_i64().filter(|rank| (0..=LAST_RANK).contains(rank));
+        let keys = keys.map(|key| Some((rank(&key[0])?, bound_of(&key[1])?)));
         Some(Place {
             keys: keys.collect::<Option<_>>()?,
             id: bound_of(&self.0["id"])?,
