@@ -13,4 +13,5 @@ mod model_versions;
 mod registered_models;
 mod registry_search;
 mod runs;
+mod search;
 mod support;

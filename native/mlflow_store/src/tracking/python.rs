@@ -109,9 +109,8 @@ pub fn repr_value(value: &Value) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Object(fields) => {
-            let field = |(name, value): (&String, &Value)| {
-                format!("{}: {}", repr(name), repr_value(value))
-            };
+            let field =
+                |(name, value): (&String, &Value)| format!("{}: {}", repr(name), repr_value(value));
             let fields: Vec<_> = fields.iter().map(field).collect();
             format!("{{{}}}", fields.join(", "))
         }
