@@ -15,4 +15,5 @@ mod registered_models;
 mod registry_search;
 mod requests;
 mod runs;
+mod search;
 mod support;

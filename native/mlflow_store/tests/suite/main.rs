@@ -7,6 +7,7 @@ mod crash;
 mod experiments;
 mod groups;
 mod history;
+mod import;
 mod in_step;
 mod jobs;
 mod points;

@@ -1,0 +1,36 @@
+//! What an import takes over, and what it makes of a source that clashes, breaks off or is damaged.
+
+mod again;
+mod database;
+mod folder;
+mod source;
+
+use mlflow_store::tracking::import::{Summary, import};
+use mlflow_store::tracking::metrics::history;
+use mlflow_store::tracking::{experiments, runs};
+use mlflow_store::{Connection, Result};
+use serde_json::{Value, json};
+use std::path::Path;
+
+fn import_all(conn: &Connection, source: &Path) -> Result<Summary> {
+    import(conn, source, |_| {})
+}
+
+fn shown(entity: impl serde::Serialize) -> Value {
+    serde_json::to_value(entity).unwrap()
+}
+
+fn run(conn: &Connection, id: &str) -> Value {
+    shown(runs::get(conn, id).unwrap())
+}
+
+fn experiment(conn: &Connection, id: i64) -> Value {
+    shown(experiments::get(conn, id).unwrap())
+}
+
+/// Values, times and steps, in the order of a history.
+fn points(conn: &Connection, run: &str, key: &str) -> Value {
+    let page = history::page(conn, run, key, 0, 100).unwrap();
+    let point = |metric: &Value| json!([metric["value"], metric["timestamp"], metric["step"]]);
+    shown(page).as_array().unwrap().iter().map(point).collect()
+}
