@@ -46,6 +46,8 @@ defmodule Prove.RunLogger do
     {lives, phases} = lives(context, size, run_id, proxy)
 
     {:ok, engine} = Engine.start(options(context, context.uri))
+    # What a dead VM sent may still arrive, and nobody could tell its tags from later ones.
+    await_answers(proxy)
     last = last_life(context, size, run_id)
     waiting = settle(context, proxy)
     outcome = judge(%Outcome{kills: size.kills}, lives ++ [last], context)
@@ -160,9 +162,15 @@ defmodule Prove.RunLogger do
       end)
     end
 
-    Engine.await("every request is answered", 60_000, fn -> FaultProxy.in_flight(proxy) == [] end)
+    await_answers(proxy)
     problems
   end
+
+  defp await_answers(proxy),
+    do:
+      Engine.await("every request is answered", 60_000, fn ->
+        FaultProxy.in_flight(proxy) == []
+      end)
 
   defp judge(outcome, lives, context) do
     expected = Logged.expected(lives)

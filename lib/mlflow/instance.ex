@@ -75,6 +75,11 @@ defmodule MLflow.Instance do
     end
   end
 
+  # Without the registry, to which it is linked, nobody would find it.
+  @impl true
+  def handle_info({:EXIT, _registry, reason}, instance), do: {:stop, reason, instance}
+  def handle_info(_message, instance), do: {:noreply, instance}
+
   @impl true
   def terminate(_reason, instance), do: instance.config.store.close(instance)
 

@@ -51,7 +51,7 @@ defmodule MLflow.Server do
   #{Settings.trials_markdown()}
   It is the instance's queue that brings runs over, as jobs of `MLflow.SyncWorker.sync_mlflow_to_trial/2`,
   so the instance's `tracking_uri` must lead to this server. What the instance itself brought to the
-  server causes none. Trials are created in an embedded store only.
+  server pulls nothing. Trials are created in an embedded store only.
   """
 
   alias MLflow.{Error, Starting}

@@ -66,6 +66,15 @@ defmodule MLflow.ServerTest do
       assert_change(name, id)
     end
 
+    # A server that was killed lets its port go a moment after its supervisor starts it again.
+    test "waits for its port for a moment" do
+      {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
+      {:ok, port} = :inet.port(socket)
+      {:ok, _} = :timer.apply_after(100, :gen_tcp, :close, [socket])
+      %{uri: uri} = start(port: port)
+      assert URI.parse(uri).port == port
+    end
+
     test "on a port that is taken is an error that says so" do
       %{uri: uri} = start()
       port = URI.parse(uri).port

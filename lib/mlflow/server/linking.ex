@@ -108,7 +108,13 @@ defmodule MLflow.Server.Linking do
     )
   end
 
-  defp own_id(instance, run), do: run.tags[Config.trial_tag(instance.config)] || run.run_id
+  # A tag without a value names no trial.
+  defp own_id(instance, run) do
+    case run.tags[Config.trial_tag(instance.config)] do
+      none when none in [nil, ""] -> run.run_id
+      trial_id -> trial_id
+    end
+  end
 
   # What a server invents beyond MLflow's statuses, no trial has.
   defp status(status) when is_atom(status), do: Trial.from_run_status(status)

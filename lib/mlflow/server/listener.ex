@@ -13,8 +13,10 @@ defmodule MLflow.Server.Listener do
   # The first news come at once, and those right behind them together.
   @between_batches 20
 
-  # An instance that is being restarted is back in a moment.
+  # An instance that is being restarted is back in a moment, and the port of a server that was
+  # killed is free.
   @patience 5_000
+  @patience_with_port 1_000
   @look_again 20
 
   # `shared` is the monitor of the instance whose database it is; `asked` names the news asked for.
@@ -65,7 +67,7 @@ defmodule MLflow.Server.Listener do
     with {:ok, _} <- Registry.register(MLflow.Registry, {:server, config.name}, nil),
          {:ok, native} <- Config.native(config),
          {:ok, {database, shared}} <- open(config) do
-      case Native.server_start(native, database) do
+      case listen(native, database, deadline(@patience_with_port)) do
         {:ok, server} ->
           state = announce(config, native, server)
           {:ok, %{state | database: database, shared: shared}, {:continue, :ask}}
@@ -77,6 +79,17 @@ defmodule MLflow.Server.Listener do
     else
       {:error, {:already_registered, _}} -> {:stop, name_taken(config.name)}
       {:error, %Error{} = error} -> {:stop, error}
+    end
+  end
+
+  defp listen(native, database, deadline) do
+    with {:error, %Error{kind: :config}} = taken <- Native.server_start(native, database) do
+      if passed?(deadline) do
+        taken
+      else
+        Process.sleep(@look_again)
+        listen(native, database, deadline)
+      end
     end
   end
 
@@ -116,6 +129,9 @@ defmodule MLflow.Server.Listener do
   def handle_info({:DOWN, shared, :process, _pid, _reason}, %{shared: shared} = state),
     do: {:stop, {:shutdown, :instance_ended}, state}
 
+  # Without the registry, to which it is linked, nobody would find it.
+  def handle_info({:EXIT, _registry, reason}, state), do: {:stop, reason, state}
+
   def handle_info(_message, state), do: {:noreply, state}
 
   @impl true
@@ -154,7 +170,7 @@ defmodule MLflow.Server.Listener do
   end
 
   defp open(%Config{instance: name}) do
-    case await_instance(name, System.monotonic_time(:millisecond) + @patience) do
+    case await_instance(name, deadline(@patience)) do
       {:ok, {_pid, %Instance{config: %{store: Embedded, database: ":memory:"}}}} ->
         {:error, Error.new(:config, "server", in_memory())}
 
@@ -181,14 +197,17 @@ defmodule MLflow.Server.Listener do
         {:ok, {pid, instance}}
 
       {outcome, _} ->
-        if System.monotonic_time(:millisecond) < deadline do
+        if passed?(deadline) do
+          with {:ok, _} <- outcome, do: await_instance(name, deadline)
+        else
           Process.sleep(@look_again)
           await_instance(name, deadline)
-        else
-          with {:ok, _} <- outcome, do: await_instance(name, deadline)
         end
     end
   end
+
+  defp deadline(patience), do: System.monotonic_time(:millisecond) + patience
+  defp passed?(deadline), do: System.monotonic_time(:millisecond) >= deadline
 
   defp close(database, nil), do: Native.store_close(database)
   defp close(_instances, _shared), do: :ok

@@ -14,8 +14,10 @@ defmodule MLflow.Server.News do
 
   @spec subscribe(atom) :: :ok
   def subscribe(name) do
-    unsubscribe(name)
-    {:ok, _} = Registry.register(@subscribers, name, nil)
+    # Never taken away to be made anew: a change in between would be missed.
+    if name not in Registry.keys(@subscribers, self()),
+      do: {:ok, _} = Registry.register(@subscribers, name, nil)
+
     :ok
   end
 

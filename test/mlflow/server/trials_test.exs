@@ -152,6 +152,12 @@ defmodule MLflow.Server.TrialsTest do
       assert only == trial.id
     end
 
+    test "a tag without a value names no trial" do
+      %{uri: uri, name: name} = start(create: true)
+      id = RawClient.log_run(uri, "0", %{tags: [%{key: "thunderline_trial_id", value: ""}]})
+      assert %{mlflow_run_id: ^id} = eventually(fn -> trial(id, name) end)
+    end
+
     test "a run that was deleted gets none" do
       %{uri: uri, server: server, name: name} = start(create: false)
       id = RawClient.log_run(uri, "0")
@@ -213,8 +219,16 @@ defmodule MLflow.Server.TrialsTest do
         Trials.create(%{trial_id: "t1", status: :succeeded, metrics: %{loss: 0.1}}, name: name)
 
       {:ok, job} = SyncWorker.sync_trial_to_mlflow("t1", name: name)
-      {:ok, _} = SyncWorker.await(job, name: name)
-      assert [%{action: "sync_trial_to_mlflow"}] = rest(server, name)
+      {:ok, %{result: %{"mlflow_run_id" => id}}} = SyncWorker.await(job, name: name)
+
+      # One that looks in the midst of the push queues a job, which finds nothing to do.
+      jobs = rest(server, name)
+
+      for %{action: "sync_mlflow_to_trial"} = job <- jobs,
+          do: assert(%{"pulled" => 0} = job.result)
+
+      :ok = MLflow.Server.Linking.bring(server, [id], %{instance: name, create: false})
+      assert length(rest(server, name)) == length(jobs)
     end
   end
 
