@@ -5,12 +5,13 @@ mod database;
 mod folder;
 mod source;
 
+use std::path::Path;
+
 use mlflow_store::tracking::import::{Summary, import};
 use mlflow_store::tracking::metrics::history;
 use mlflow_store::tracking::{experiments, runs};
 use mlflow_store::{Connection, Result};
 use serde_json::{Value, json};
-use std::path::Path;
 
 fn import_all(conn: &Connection, source: &Path) -> Result<Summary> {
     import(conn, source, |_| {})
@@ -30,7 +31,14 @@ fn experiment(conn: &Connection, id: i64) -> Value {
 
 /// Values, times and steps, in the order of a history.
 fn points(conn: &Connection, run: &str, key: &str) -> Value {
-    let page = history::page(conn, run, key, 0, 100).unwrap();
-    let point = |metric: &Value| json!([metric["value"], metric["timestamp"], metric["step"]]);
-    shown(page).as_array().unwrap().iter().map(point).collect()
+    let page = history::page(conn, run, key, 0, None).unwrap();
+    let shown = page.iter().map(|point| {
+        let value = if point.is_nan {
+            json!("NaN")
+        } else {
+            json!(point.value)
+        };
+        json!([value, point.timestamp, point.step])
+    });
+    shown.collect()
 }

@@ -91,6 +91,6 @@ mod tests {
 
     #[test]
     fn tokens_outlive_a_build() {
-        assert_eq!(mark("runs [0]"), "MARK");
+        assert_eq!(mark("runs [0]"), "088ec0d2094f438f");
     }
 }
