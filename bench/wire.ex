@@ -10,6 +10,9 @@ defmodule Bench.Wire do
   # TCP_QUICKACK of Linux, which has to be set anew around every read.
   @quick_ack {:raw, 6, 12, <<1::32-native>>}
 
+  # MLflow's own searches 50,000 runs for minutes.
+  @patience 900_000
+
   @enforce_keys [:socket, :host, :before_read]
   defstruct @enforce_keys
 
@@ -66,7 +69,7 @@ defmodule Bench.Wire do
 
   defp more(%__MODULE__{socket: socket, before_read: options}, length) do
     if options != [], do: :ok = :inet.setopts(socket, options)
-    {:ok, data} = :gen_tcp.recv(socket, length, 120_000)
+    {:ok, data} = :gen_tcp.recv(socket, length, @patience)
     data
   end
 

@@ -7,6 +7,9 @@ defmodule Bench.Tracking.Searches do
   alias Bench.{Embedded, Python, Scale, Stats, Tracking, Wire}
   alias Bench.Tracking.Requests
 
+  # Seconds.
+  @long 10
+
   @searches %{
     "metric filter and order" =>
       ~s("filter": "metrics.metric_3 < 0.001", "order_by": ["metrics.metric_3 DESC"]),
@@ -39,15 +42,16 @@ defmodule Bench.Tracking.Searches do
 
   defp row(context, wires, name, search, {size, experiment_id}) do
     body = ~s({"experiment_ids": ["#{experiment_id}"], "max_results": 100, #{search}})
-    rounds = Scale.rounds(context, 5)
-    times = for _ <- 1..rounds, do: for(wire <- wires, do: timed(wire, body))
-    medians = times |> Enum.zip() |> Enum.map(&(&1 |> Tuple.to_list() |> Stats.median()))
-    Tracking.row("runs/search of #{size} runs, #{name}, ms", medians, :less, 1)
+    times = for wire <- wires, do: wire |> times(body, Scale.rounds(context, 5)) |> Stats.median()
+    Tracking.row("runs/search of #{size} runs, #{name}, ms", times, :less, 1)
   end
 
-  defp timed(wire, body) do
+  # MLflow's own may take minutes for one, which then has to do.
+  defp times(_wire, _body, 0), do: []
+
+  defp times(wire, body, rounds) do
     {seconds, answer} = Stats.timed(fn -> Requests.post(wire, "runs/search", body) end)
     if length(:binary.matches(answer, "\"run_uuid\"")) != 100, do: raise("not a page of 100 runs")
-    seconds * 1000
+    [seconds * 1000 | times(wire, body, if(seconds < @long, do: rounds - 1, else: 0))]
   end
 end

@@ -34,6 +34,28 @@ defmodule MLflow.Native do
     await(&store_start_large(store, &1, request))
   end
 
+  @doc """
+  Takes over what another MLflow keeps at `source`, a database or a folder, and waits for it;
+  `progress` is told `{table, done, total}` now and then.
+  """
+  def store_import(store, source, progress) do
+    reference = make_ref()
+
+    with :ok <- store_import_start(store, reference, source),
+         do: await_import(reference, progress)
+  end
+
+  defp await_import(reference, progress) do
+    receive do
+      {^reference, {:progress, table, done, total}} ->
+        progress.({table, done, total})
+        await_import(reference, progress)
+
+      {^reference, answer} ->
+        answer
+    end
+  end
+
   @doc "A new client for one instance. No request is sent."
   def engine_new(_config), do: :erlang.nif_error(:nif_not_loaded)
 
@@ -138,6 +160,9 @@ defmodule MLflow.Native do
 
   @doc false
   def store_start(_store, _reference, _request), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc false
+  def store_import_start(_store, _reference, _source), do: :erlang.nif_error(:nif_not_loaded)
 
   @doc false
   def store_start_large(_store, _reference, _request), do: :erlang.nif_error(:nif_not_loaded)

@@ -5,6 +5,8 @@ defmodule Prove.Differential.Meant do
       == The reason.
       parts status, body.message
       - experiments: create refuses the body: []
+      parts body.runs
+      - search_runs: experiments: [null]
 
   Each for the cases and the parts that it names, and for nothing else.
   """
@@ -22,11 +24,12 @@ defmodule Prove.Differential.Meant do
   def parse(text) do
     [_preface | blocks] = String.split("\n" <> text, ~r/^== /m)
 
-    Enum.flat_map(blocks, fn block ->
-      [reason, "parts " <> parts | lines] = String.split(block, "\n")
-      cases = for "- " <> name <- lines, do: name
-      for part <- String.split(parts, ", "), do: %{cases: cases, part: part, reason: reason}
-    end)
+    for block <- blocks,
+        [reason | groups] = String.split(block, "\nparts "),
+        group <- groups,
+        [parts | lines] = String.split(group, "\n"),
+        part <- String.split(parts, ", "),
+        do: %{cases: for("- " <> name <- lines, do: name), part: part, reason: reason}
   end
 
   @doc """

@@ -14,7 +14,7 @@ defmodule MLflow.Integration.CrashTest do
   end
 
   describe "two VMs" do
-    @describetag mlflow: "3.17.2"
+    @describetag mlflow: :embedded
 
     test "that sync the same trials at the same moment make one run each", %{uri: uri} do
       prove!(Prove.TwoEngines, uri)

@@ -1,6 +1,7 @@
 defmodule MLflow.Integration.DeathTest do
   use MLflow.IntegrationCase, async: true
 
+  @moduletag :integration
   @moduletag :slow
   @moduletag mlflow: "3.17.2"
 

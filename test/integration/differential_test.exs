@@ -4,6 +4,7 @@ defmodule MLflow.Integration.DifferentialTest do
   alias Prove.Differential
   alias Prove.Differential.{Meant, Script}
 
+  @moduletag :integration
   @moduletag mlflow: "3.17.2"
   @moduletag timeout: 600_000
 

@@ -10,13 +10,15 @@ defmodule MLflow.Integration.FaultTest do
   end
 
   describe "a store" do
-    @describetag mlflow: "3.17.2"
+    @describetag mlflow: :embedded
 
     test "on a disk that is full for a while loses nothing", %{uri: uri} do
       outcome = prove!(Prove.DiskFull, uri)
       if outcome.skipped, do: IO.puts(:stderr, "\nskipped: #{outcome.skipped}")
     end
 
+    @tag :integration
+    @tag mlflow: "3.17.2"
     test "that another process holds for a while loses nothing", %{uri: uri} do
       prove!(Prove.LockedStore, uri)
     end

@@ -107,7 +107,7 @@ defmodule MLflow.Integration.TaskTest do
     end
   end
 
-  @tag mlflow: "3.17.2"
+  @tag mlflow: :embedded
   test "it does not guess which instance an application without a default one means" do
     env = [{"MIX_ENV", "test"}]
     assert {out, 2} = System.cmd(@mix, ["mlflow.sync", "--all"], env: env, stderr_to_stdout: true)
@@ -116,7 +116,7 @@ defmodule MLflow.Integration.TaskTest do
   end
 
   # Any server will do, and this one is silent.
-  @tag mlflow: "3.17.2"
+  @tag mlflow: :embedded
   test "SIGTERM ends it with the status that a shell expects", %{name: name} do
     create!("t1", name)
     test = self()

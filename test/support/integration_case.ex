@@ -1,6 +1,7 @@
 defmodule MLflow.IntegrationCase do
   @moduledoc """
-  Tests on real MLflow servers. What stands in `each_server` runs once on each of them:
+  Tests on whole servers, each of which must do the same: what stands in `each_server` runs once on
+  the embedded one, and, tagged `:integration`, on each real MLflow server:
 
       each_server do
         test "answers its version", %{name: name, version: version} do
@@ -17,16 +18,27 @@ defmodule MLflow.IntegrationCase do
     quote do
       import MLflow.Case
       import MLflow.IntegrationCase
-      @moduletag :integration
       # A loaded machine answers late, which is no failure of the client.
       @moduletag timeout: 180_000
     end
   end
 
   defmacro each_server(do: block) do
+    quote do
+      describe "on the embedded server:" do
+        @describetag mlflow: :embedded
+        unquote(block)
+      end
+
+      each_real_server(do: unquote(block))
+    end
+  end
+
+  defmacro each_real_server(do: block) do
     for version <- MLflow.Servers.versions() do
       quote do
         describe unquote("on MLflow #{version}:") do
+          @describetag :integration
           @describetag mlflow: unquote(version)
           unquote(block)
         end
@@ -34,8 +46,8 @@ defmodule MLflow.IntegrationCase do
     end
   end
 
-  setup %{mlflow: version} do
-    uri = MLflow.Servers.uri!(version)
+  setup %{mlflow: server} do
+    uri = if server == :embedded, do: embedded_server(), else: MLflow.Servers.uri!(server)
     experiment = MLflow.Case.unique("mlflow_sync test ")
 
     name =
@@ -47,6 +59,8 @@ defmodule MLflow.IntegrationCase do
         max_retries: 3
       )
 
+    # The embedded server answers as this version.
+    version = if server == :embedded, do: "3.17.2", else: server
     %{name: name, uri: uri, version: version, default_experiment: experiment}
   end
 
@@ -57,7 +71,9 @@ defmodule MLflow.IntegrationCase do
   def prove!(proof, uri) do
     directory = MLflow.Case.tmp_path("proof")
     seed = ExUnit.configuration()[:seed]
-    context = Prove.Context.new(uri, directory, seed, MLflow.Servers.python!())
+    # Only proofs that start a real server, or another process, need one.
+    python = MLflow.Servers.python()
+    context = Prove.Context.new(uri, directory, seed, python)
     outcome = proof.run(context, proof.size(:short))
     assert outcome.problems == [], "with --seed #{seed}, this does not hold: #{inspect(outcome)}"
     outcome

@@ -23,11 +23,14 @@ defmodule MLflow.Servers do
     end
   end
 
+  @doc "The Python of `python!/1`, or nil."
+  def python(version \\ "3.17.2"), do: System.get_env(Map.fetch!(@pythons, version))
+
   @doc "A Python that has MLflow of this version, for tests that start a server or a client with it."
   def python!(version \\ "3.17.2") do
     variable = Map.fetch!(@pythons, version)
 
-    System.get_env(variable) ||
+    python(version) ||
       raise """
       these tests need #{variable}, a Python that has MLflow #{version}, such as
       #{variable}=tmp/venv/mlflow-#{version}/bin/python

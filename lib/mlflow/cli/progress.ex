@@ -27,6 +27,13 @@ defmodule MLflow.CLI.Progress do
     progress |> line(what) |> draw()
   end
 
+  @doc "The bar alone, where steps are too many to be told one by one; `what` stands behind it."
+  @spec show(t, String.t()) :: t
+  def show(%{output: %{columns: columns}} = progress, what) when columns != nil,
+    do: draw(progress, "  " <> what)
+
+  def show(progress, _what), do: progress
+
   @doc "Takes the bar away, so that what follows begins on an empty line."
   @spec close(t) :: :ok
   def close(%{output: %{columns: columns, err: device}}) when columns != nil,
@@ -41,15 +48,18 @@ defmodule MLflow.CLI.Progress do
 
   defp line(progress, _what), do: progress
 
-  defp draw(%{output: %{columns: columns, err: device}} = progress) when columns != nil do
-    text = bar(progress)
+  defp draw(progress, behind \\ "")
+
+  defp draw(%{output: %{columns: columns, err: device}} = progress, behind)
+       when columns != nil do
+    text = bar(progress) <> behind
 
     IO.write(device, ["\r", text |> Text.shorten(columns - 1) |> String.pad_trailing(columns - 1)])
 
     progress
   end
 
-  defp draw(progress), do: progress
+  defp draw(progress, _behind), do: progress
 
   defp bar(progress) do
     share = if progress.total == 0, do: 1.0, else: progress.done / progress.total

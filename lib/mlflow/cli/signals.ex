@@ -16,12 +16,20 @@ defmodule MLflow.CLI.Signals do
     :ok
   end
 
-  @doc "Sends `{MLflow.CLI.Signals, :terminate}` to a process on SIGTERM, which is to end well then."
+  @doc """
+  Sends `{MLflow.CLI.Signals, :terminate}` to a process on SIGTERM, which is to end well then; the VM
+  goes on until it has.
+  """
   @spec hand_to(pid) :: :ok
   def hand_to(pid) do
     System.trap_signal(:sigterm, __MODULE__, fn ->
+      monitor = Process.monitor(pid)
       send(pid, {__MODULE__, :terminate})
-      :ok
+
+      # Behind this comes the VM's own handler, which stops everything.
+      receive do
+        {:DOWN, ^monitor, :process, _pid, _reason} -> :ok
+      end
     end)
 
     :ok

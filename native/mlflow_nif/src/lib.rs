@@ -13,6 +13,7 @@ mod request;
 mod server;
 mod server_news;
 mod store;
+mod store_import;
 mod store_request;
 mod survey;
 mod terms;

@@ -66,6 +66,16 @@ impl Caller {
         Reply { caller: Some(self) }
     }
 
+    /// Something ahead of the answer, in an environment of its own: sending clears it.
+    fn tell(&self, news: &impl Encoder) {
+        self.env.run(|own| {
+            let reference = self.reference.load(own);
+            let mut message = OwnedEnv::new();
+            let _ =
+                message.send_and_clear(&self.pid, |env| (reference.in_env(env), news).encode(env));
+        });
+    }
+
     fn send(mut self, answer: Answer) {
         let reference = self.reference;
         // A caller that has died meanwhile needs no answer.
@@ -82,6 +92,13 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Sends `{reference, news}`; the answer is still to come.
+    pub fn tell(&self, news: &impl Encoder) {
+        if let Some(caller) = &self.caller {
+            caller.tell(news);
+        }
+    }
+
     pub fn send(mut self, answer: Answer) {
         if let Some(caller) = self.caller.take() {
             caller.send(answer);

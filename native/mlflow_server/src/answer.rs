@@ -98,6 +98,12 @@ fn wire(code: Code) -> Wire {
             CALLER,
             Some("INVALID_PARAMETER_VALUE"),
         ),
+        Code::AttributeNotFound => (
+            400,
+            "INVALID_PARAMETER_VALUE",
+            Some("KAM04"),
+            Some("ATTRIBUTE_NOT_FOUND"),
+        ),
         Code::InvalidState => (500, "INVALID_STATE", SERVER, Some("CLIENT_INTERNAL_ERROR")),
         Code::ResourceAlreadyExists => (
             400,
@@ -111,6 +117,7 @@ fn wire(code: Code) -> Wire {
             CALLER,
             Some("RESOURCE_NOT_FOUND"),
         ),
+        Code::FeatureDisabled => (500, "FEATURE_DISABLED", CALLER, Some("FEATURE_DISABLED")),
         Code::PermissionDenied => (403, "PERMISSION_DENIED", CALLER, Some("PERMISSION_DENIED")),
         Code::Unauthenticated => (401, "UNAUTHENTICATED", None, None),
         Code::NotFound => (404, "NOT_FOUND", CALLER, Some("RESOURCE_NOT_FOUND")),

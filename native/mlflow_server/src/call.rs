@@ -85,13 +85,19 @@ impl Call {
         }
     }
 
-    /// A page of another origin can send what it likes as a form, but not as JSON.
+    /// A page of another origin can send what it likes as a form, but not as JSON; and with another
+    /// method than POST it cannot send anything before its browser has asked.
     pub fn check_content_type(&self) -> Result<(), Refusal> {
-        let essence = self.content_type.as_deref().map(|value| {
-            let essence = value.split(';').next().unwrap_or_default();
-            essence.trim().to_ascii_lowercase()
-        });
-        if self.method == Method::GET || essence.as_deref() == Some("application/json") {
+        if self.method != Method::POST && self.method != Method::PUT {
+            return Ok(());
+        }
+        let Some(content_type) = &self.content_type else {
+            return Err(Refusal::invalid(
+                "Bad Request. Content-Type header is missing.",
+            ));
+        };
+        let essence = content_type.split(';').next().unwrap_or_default();
+        if essence.trim().eq_ignore_ascii_case("application/json") {
             return Ok(());
         }
         Err(Refusal::invalid(

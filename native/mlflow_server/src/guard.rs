@@ -48,13 +48,31 @@ fn check(config: &Config, request: &Request) -> Result<(), Refusal> {
         ));
     }
     let is_open = matches!(request.uri().path(), "/health" | "/version");
-    if is_open || is_preflight(request) || knows(&config.auth, headers) {
+    if is_open || is_preflight(request) {
+        return Ok(());
+    }
+    if !knows(&config.auth, headers) {
+        return Err(Refusal::new(
+            Code::Unauthenticated,
+            "Credentials are needed: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, \
+             or MLFLOW_TRACKING_TOKEN, as the server expects.",
+        ));
+    }
+    check_workspace(request)
+}
+
+/// There are none: what a client means for one of them must not end up among everything else. Asking
+/// whether there are any is open to all.
+fn check_workspace(request: &Request) -> Result<(), Refusal> {
+    let named = request.headers().get("x-mlflow-workspace");
+    let names_one = named.is_some_and(|name| !name.as_bytes().trim_ascii().is_empty());
+    let path = request.uri().path().trim_end_matches('/');
+    if !names_one || path.ends_with("/mlflow/server-info") {
         return Ok(());
     }
     Err(Refusal::new(
-        Code::Unauthenticated,
-        "Credentials are needed: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or \
-         MLFLOW_TRACKING_TOKEN, as the server expects.",
+        Code::FeatureDisabled,
+        "Workspace APIs are not available: workspaces are not enabled on this server",
     ))
 }
 

@@ -38,16 +38,16 @@ pub struct Endpoint {
 /// Every endpoint of the REST API under `/mlflow`; artifacts and pages are routed by themselves.
 pub fn endpoints() -> Vec<Endpoint> {
     [
-        experiments::endpoints(),
-        metrics::endpoints(),
-        runs::endpoints(),
-        registered_models::endpoints(),
-        model_versions::endpoints(),
-        logged_models::endpoints(),
         artifacts::endpoints(),
+        experiments::endpoints(),
         interface::endpoints(),
-        search::endpoints(),
+        logged_models::endpoints(),
+        metrics::endpoints(),
+        model_versions::endpoints(),
+        registered_models::endpoints(),
         registry_search::endpoints(),
+        runs::endpoints(),
+        search::endpoints(),
     ]
     .into_iter()
     .flatten()

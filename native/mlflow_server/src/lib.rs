@@ -23,7 +23,6 @@ mod names;
 mod observer;
 mod page_token;
 mod pages;
-mod patience;
 mod router;
 mod server;
 

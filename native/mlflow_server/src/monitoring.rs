@@ -1,7 +1,7 @@
 //! What a supervisor asks: whether the server works, which it is, and how it fares.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderValue, header};
 use mlflow_store::tracking::{Code, Refusal};
 
@@ -14,8 +14,8 @@ pub const MLFLOW_VERSION: &str = "3.17.2";
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
-pub async fn version() -> &'static str {
-    MLFLOW_VERSION
+pub async fn version() -> Html<&'static str> {
+    Html(MLFLOW_VERSION)
 }
 
 /// "OK", once the database has been read and the writer has answered.

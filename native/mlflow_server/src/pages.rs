@@ -66,10 +66,9 @@ async fn send(path: PathBuf) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     };
     let mut response = Response::new(Body::from(content));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, content_type(&path));
-    let sniffing = HeaderValue::from_static("nosniff");
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, sniffing);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type(&path));
     response
 }
 

@@ -5,10 +5,10 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, get, on, post};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use mlflow_store::tracking::{Code, Refusal};
 
 use crate::answer::{Refused, refuse};
@@ -55,6 +55,7 @@ pub fn router(app: App) -> Router {
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(from_fn_with_state(app.clone(), guard))
         .layer(from_fn_with_state(app.clone(), observe))
+        .layer(map_response(unsniffed))
         .with_state(app)
 }
 
@@ -122,6 +123,16 @@ fn late() -> Response {
     let message =
         "The request took longer than this server allows: try again, or send less at once.";
     refuse(&Refusal::new(Code::TemporarilyUnavailable, message))
+}
+
+/// A browser must not guess that a text is a page, whose scripts it would run.
+async fn unsniffed(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
 }
 
 /// Tells the observer of every request.

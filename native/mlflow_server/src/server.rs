@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +17,11 @@ use mlflow_store::{Readers, Store, StoreError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::app::{self, App};
 use crate::config::Config;
 use crate::observer::Observer;
-use crate::patience::Patient;
 use crate::router::router;
 
 const WORKER_THREADS: usize = 2;
@@ -162,16 +163,20 @@ async fn serve(listener: StdListener, app: App, mut stopped: watch::Receiver<boo
     graceful.shutdown().await;
 }
 
-type Connection = http1::Connection<TokioIo<Patient<TcpStream>>, TowerToHyperService<Router>>;
+type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
+type Connection = http1::Connection<TokioIo<Stream>, TowerToHyperService<Router>>;
 
 fn connection(stream: TcpStream, router: Router, idle: Duration) -> Connection {
     // Without it an answer's last piece may wait 40 ms for an acknowledgement.
     let _ = stream.set_nodelay(true);
+    // A client that does not read what it asked for holds its connection no longer than this.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(idle));
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(idle)
         .serve_connection(
-            TokioIo::new(Patient::new(stream, idle)),
+            TokioIo::new(Box::pin(stream)),
             TowerToHyperService::new(router),
         )
 }

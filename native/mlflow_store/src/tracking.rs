@@ -15,6 +15,7 @@ pub mod import;
 pub mod logged_models;
 pub mod metrics;
 pub mod model_versions;
+pub mod page_token;
 pub mod python;
 pub mod query;
 pub mod registered_models;

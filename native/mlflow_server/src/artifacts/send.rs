@@ -62,7 +62,6 @@ impl Download {
         HeaderMap::from_iter([
             (header::CONTENT_TYPE, plain(self.media_type)),
             (header::CONTENT_DISPOSITION, value(&disposition(&self.name))),
-            (header::X_CONTENT_TYPE_OPTIONS, plain("nosniff")),
             (header::ACCEPT_RANGES, plain("bytes")),
             (header::ETAG, value(&self.etag())),
             (header::LAST_MODIFIED, value(&modified)),

@@ -153,8 +153,8 @@ fn space_or_comment(rest: &str, first: char) -> Option<(Kind, usize)> {
         };
         return Some((Kind::Comment, rest.len().min(line + end)));
     }
-    if rest.starts_with("/*") {
-        let length = rest[2..].find("*/")?;
+    if let Some(after) = rest.strip_prefix("/*") {
+        let length = after.find("*/")?;
         return Some((Kind::Comment, length + 4));
     }
     let length = if rest.starts_with("\r\n") {

@@ -143,3 +143,17 @@ fn whether_it_works_may_be_asked_without_credentials() {
         );
     }
 }
+
+#[test]
+fn there_are_no_workspaces() {
+    let config = config();
+    let of = |path, name| {
+        let headers = [("host", "localhost"), ("x-mlflow-workspace", name)];
+        ask(&config, path, &headers)
+    };
+    let api = "/api/2.0/mlflow/runs/get";
+    assert_eq!(of(api, "team"), Err(Code::FeatureDisabled));
+    assert_eq!(of(api, "default"), Err(Code::FeatureDisabled));
+    assert_eq!(of(api, " "), Ok(()));
+    assert_eq!(of("/api/3.0/mlflow/server-info", "team"), Ok(()));
+}

@@ -5,6 +5,7 @@ mod inputs;
 mod logging;
 
 use mlflow_store::tracking::runs::{self, NewRun, Update};
+use mlflow_store::tracking::{Code, Refusal};
 
 use super::experiments::parse_id;
 use super::{Endpoint, get, post};
@@ -55,7 +56,7 @@ async fn create(app: App, call: Call) -> Answered {
     let message = call.message(&SCHEMA)?;
     let new = NewRun {
         run_id: names::run_id(),
-        experiment_id: parse_id(message.some_text("experiment_id").unwrap_or("0"))?,
+        experiment_id: experiment_id(&message)?,
         name: message.text("run_name").to_owned(),
         generated_name: names::run_name(),
         user_id: message.text("user_id").to_owned(),
@@ -69,6 +70,17 @@ async fn create(app: App, call: Call) -> Answered {
         })
         .await?;
     Answer::named("run", &run)
+}
+
+fn experiment_id(message: &Message) -> Result<i64, Refusal> {
+    let given = message.some_text("experiment_id");
+    parse_id(given.ok_or_else(|| {
+        Refusal::new(
+            Code::BadRequest,
+            "A run belongs to an experiment: give its experiment_id, which is \"0\" for the default \
+             one.",
+        )
+    })?)
 }
 
 async fn get_run(app: App, call: Call) -> Answered {

@@ -30,6 +30,11 @@ fn datasets_and_models_of_a_run() {
     assert_eq!(run["inputs"], inputs);
     let outputs = json!({"model_outputs": [{"model_id": "m-2", "step": 3}]});
     assert_eq!(run["outputs"], outputs);
+
+    let found = server.post("runs/search", json!({"experiment_ids": ["0"]}));
+    let found = &found.ok()["runs"][0];
+    assert_eq!(found["inputs"], json!({"dataset_inputs": [input]}));
+    assert_eq!(found["outputs"], outputs);
 }
 
 #[test]

@@ -13,5 +13,6 @@ mod metrics;
 mod model_versions;
 mod registered_models;
 mod registry_search;
+mod requests;
 mod runs;
 mod support;

@@ -57,6 +57,11 @@ fn a_run_is_named_by_its_name_its_tag_or_chance() {
 fn wrong_runs() {
     let server = TestServer::start();
     let create = |body| server.post("runs/create", body);
+    create(json!({})).refused(
+        400,
+        "BAD_REQUEST",
+        "A run belongs to an experiment: give its experiment_id, which is \"0\" for the default one.",
+    );
     create(json!({"experiment_id": "9"})).missing("No Experiment with id=9 exists");
     create(json!({"experiment_id": "x"}))
         .invalid("Invalid experiment ID 'x'. Experiment ID must be a valid integer.");

@@ -9,9 +9,12 @@ pub type Result<T> = std::result::Result<T, Refusal>;
 pub enum Code {
     BadRequest,
     InvalidParameterValue,
+    /// An invalid parameter value too, for clients that know of error codes alone.
+    AttributeNotFound,
     InvalidState,
     ResourceAlreadyExists,
     ResourceDoesNotExist,
+    FeatureDisabled,
     PermissionDenied,
     Unauthenticated,
     NotFound,

@@ -79,6 +79,44 @@ pub fn repr(text: &str) -> String {
     repr
 }
 
+/// `repr` of bytes.
+pub fn repr_bytes(bytes: &[u8]) -> String {
+    let text: String = bytes.iter().copied().map(char::from).collect();
+    let mut shown = "b".to_owned();
+    for character in repr(&text).chars() {
+        if character.is_ascii() {
+            shown.push(character);
+        } else {
+            shown.push_str(&format!("\\x{:02x}", character as u32));
+        }
+    }
+    shown
+}
+
+/// `repr` of what Python reads JSON as.
+pub fn repr_value(value: &Value) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Number(number) => match number.as_f64() {
+            Some(real) if number.is_f64() => float(real),
+            _ => number.to_string(),
+        },
+        Value::String(text) => repr(text),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(repr_value).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(fields) => {
+            let field =
+                |(name, value): (&String, &Value)| format!("{}: {}", repr(name), repr_value(value));
+            let fields: Vec<_> = fields.iter().map(field).collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+    }
+}
+
 /// `repr` of a list of texts.
 pub fn repr_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let texts: Vec<_> = texts.into_iter().map(repr).collect();

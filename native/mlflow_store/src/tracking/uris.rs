@@ -22,12 +22,14 @@ const HOST_ADDRESSED: [&str; 10] = [
     "b2",
     "abfss",
 ];
+/// Their paths may end with params, to Python's reading: `;` and what follows it.
+const WITH_PARAMS: [&str; 6] = ["", "ftp", "sftp", "hdfs", "http", "https"];
 const MOST_DECODED: usize = 10;
 
 /// A place that was asked for, checked, and absolute where it is a path.
 pub fn location(uri: &str) -> Result<String> {
     let (address, query) = split_query(uri);
-    if uri.contains('#') {
+    if uri.contains('#') || has_params(address) {
         return Err(Refusal::invalid(
             "'artifact_location' URL can't include fragments or params.",
         ));
@@ -73,6 +75,13 @@ pub fn scheme(uri: &str) -> String {
 
 fn split_query(uri: &str) -> (&str, &str) {
     uri.split_once('?').unwrap_or((uri, ""))
+}
+
+fn has_params(address: &str) -> bool {
+    let uri = Uri::parse(address);
+    let last = uri.path.rsplit('/').next().unwrap_or_default();
+    let params = last.split_once(';').map_or("", |(_, params)| params);
+    WITH_PARAMS.contains(&uri.scheme.as_str()) && !params.is_empty()
 }
 
 /// Encoded once more than anyone decodes, ".." would still be found.
@@ -194,6 +203,17 @@ mod tests {
             assert!(refusal.message.contains("scheme addresses a host"), "{uri}");
         }
         for uri in ["mlflow-artifacts:/x", "s3://b/p", "gs://b", "/abs", "foo:b"] {
+            assert_eq!(location(uri).unwrap(), uri);
+        }
+    }
+
+    #[test]
+    fn places_have_no_fragments_and_no_params() {
+        for uri in ["s3://b/p#f", "http://h/p;x", "/abs/p;x", "hdfs://h/p;x?q=1"] {
+            let refusal = location(uri).unwrap_err();
+            assert!(refusal.message.contains("fragments or params"), "{uri}");
+        }
+        for uri in ["s3://b/p;x", "/a;b/c", "/abs;"] {
             assert_eq!(location(uri).unwrap(), uri);
         }
     }

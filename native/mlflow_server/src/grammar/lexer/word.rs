@@ -87,7 +87,7 @@ fn fraction(digits: &str) -> Option<(Kind, usize)> {
     let after = digits[whole..].strip_prefix('.')?;
     let length = run(after, |digit| digit.is_ascii_digit());
     let least = usize::from(whole == 0);
-    let length = before_letter(&after[..], length, least)?;
+    let length = before_letter(after, length, least)?;
     Some((Kind::Float, whole + 1 + length))
 }
 

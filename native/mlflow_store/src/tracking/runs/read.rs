@@ -12,6 +12,7 @@ use super::super::metrics;
 /// The run with all it holds: latest metrics, params, tags, inputs and outputs.
 pub fn read(conn: &Connection, run_no: i64) -> Result<Run> {
     let mut runs = read_many(conn, &[run_no])?;
+    Asked::new(conn, &[run_no]).model_inputs(&mut runs)?;
     runs.pop().ok_or_else(gone)
 }
 
@@ -21,7 +22,8 @@ pub(super) fn info(conn: &Connection, run_no: i64) -> Result<RunInfo> {
     runs.pop().map(|run| run.info).ok_or_else(gone)
 }
 
-/// The runs with all they hold, in the order in which they are asked for.
+/// The runs in the order in which they are asked for, with all they hold but the models that they
+/// took, which MLflow tells of a run that is asked for alone.
 pub fn read_many(conn: &Connection, run_nos: &[i64]) -> Result<Vec<Run>> {
     let asked = Asked::new(conn, run_nos);
     let mut runs = asked.infos()?;
@@ -40,7 +42,7 @@ pub fn read_many(conn: &Connection, run_nos: &[i64]) -> Result<Vec<Run>> {
         runs[at].data.tags.push(key_value(row)?);
         Ok(())
     })?;
-    asked.inputs(&mut runs)?;
+    asked.dataset_inputs(&mut runs)?;
     asked.each(MODEL_OUTPUTS, |row, at| {
         let output = ModelOutput {
             model_id: row.get(0)?,
@@ -133,7 +135,7 @@ impl<'a> Asked<'a> {
         Ok(runs)
     }
 
-    fn inputs(&self, runs: &mut [Run]) -> Result<()> {
+    fn dataset_inputs(&self, runs: &mut [Run]) -> Result<()> {
         // The runs' places and the datasets' numbers, beside the inputs that were read.
         let mut numbers: Vec<Vec<i64>> = vec![Vec::new(); runs.len()];
         let mut found = false;
@@ -153,6 +155,10 @@ impl<'a> Asked<'a> {
                 Ok(())
             })?;
         }
+        Ok(())
+    }
+
+    fn model_inputs(&self, runs: &mut [Run]) -> Result<()> {
         self.each(MODEL_INPUTS, |row, at| {
             let model_id = row.get(0)?;
             runs[at].inputs.model_inputs.push(ModelInput { model_id });

@@ -7,7 +7,7 @@ use super::page::{Page, Query};
 use super::size;
 use super::token::{PageToken, mark};
 use crate::tracking::entities::LoggedModel;
-use crate::tracking::error::{Refusal, Result};
+use crate::tracking::error::{Code, Refusal, Result};
 use crate::tracking::logged_models;
 use crate::tracking::query::{Comparison, Condition, Subject, test};
 
@@ -179,9 +179,10 @@ fn column(field_name: &str) -> Result<String> {
     if COLUMNS.contains(&name) {
         return Ok(format!("models.{name}"));
     }
-    Err(Refusal::invalid(format!(
-        "Invalid order by field name: {field_name}"
-    )))
+    Err(Refusal::new(
+        Code::AttributeNotFound,
+        format!("Invalid order by field name: {field_name}"),
+    ))
 }
 
 /// The latest value of a metric of each model.

@@ -45,7 +45,7 @@ pub fn version(text: &str) -> Result<i64> {
     // What does not fit is no version that there is.
     Ok(format!("{sign}{}", digits.replace('_', ""))
         .parse()
-        .unwrap_or(-1))
+        .unwrap_or(i64::MAX))
 }
 
 /// A stage by its canonical name, whatever its case.
