@@ -112,7 +112,7 @@ impl App {
         tokio::task::spawn_blocking(move || {
             let _room = room;
             let is_awaited = move || waiting.strong_count() > 0;
-            app.0.readers.read_while(is_awaited, work)
+            app.0.readers.read(is_awaited, work)
         })
         .await
         .unwrap_or_else(|_| Err(unanswered()))

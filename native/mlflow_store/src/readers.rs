@@ -36,17 +36,8 @@ impl Readers {
     }
 
     /// Runs `work`, whose reads all see the database as the first one does. Blocks for as long as
-    /// the reads take.
+    /// the reads take; they fail soon after `is_awaited` says that nobody waits for them any more.
     pub fn read<T, E: From<StoreError>>(
-        &self,
-        work: impl FnOnce(&Connection) -> std::result::Result<T, E>,
-    ) -> std::result::Result<T, E> {
-        self.read_while(|| true, work)
-    }
-
-    /// [`read`](Self::read), but its reads fail soon after `is_awaited` says that nobody waits for
-    /// them any more.
-    pub fn read_while<T, E: From<StoreError>>(
         &self,
         is_awaited: impl Fn() -> bool + Send + 'static,
         work: impl FnOnce(&Connection) -> std::result::Result<T, E>,

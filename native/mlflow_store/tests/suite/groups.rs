@@ -93,7 +93,7 @@ fn writes_that_wait_are_committed_together_and_in_order() {
             write(&store, move |conn| {
                 assert_eq!(names(conn).len(), n);
                 name(conn, &format!("{n:02}"))?;
-                readers.read(|conn| Ok(names(conn).len() as i64))
+                readers.read(|| true, |conn| Ok(names(conn).len() as i64))
             })
         })
         .collect();
@@ -116,7 +116,11 @@ fn a_write_is_answered_when_a_reader_sees_it() {
     let path = dir.path().join("store.db");
     let store = Store::open(&path).unwrap();
     let readers = Readers::open(&path).unwrap();
-    let read = |readers: &Readers| readers.read(|conn| Ok::<_, Refusal>(names(conn))).unwrap();
+    let read = |readers: &Readers| {
+        readers
+            .read(|| true, |conn| Ok::<_, Refusal>(names(conn)))
+            .unwrap()
+    };
 
     for n in 0..20 {
         write(&store, move |conn| name(conn, &n.to_string()))
@@ -125,7 +129,7 @@ fn a_write_is_answered_when_a_reader_sees_it() {
             .unwrap();
         assert_eq!(read(&readers).len(), n + 1);
     }
-    let refused = readers.read(|conn| name(conn, "a reader's"));
+    let refused = readers.read(|| true, |conn| name(conn, "a reader's"));
     assert_eq!(refused.unwrap_err().code, Code::InternalError);
 }
 
@@ -146,11 +150,15 @@ fn a_reader_neither_waits_for_a_write_nor_sees_half_of_it() {
         Ok(row)
     });
     running.recv().unwrap();
-    let before = readers.read(|conn| Ok::<_, Refusal>(names(conn))).unwrap();
+    let before = readers
+        .read(|| true, |conn| Ok::<_, Refusal>(names(conn)))
+        .unwrap();
     assert_eq!(before, [] as [&str; 0]);
     drop(release);
     written.recv().unwrap().unwrap();
-    let after = readers.read(|conn| Ok::<_, Refusal>(names(conn))).unwrap();
+    let after = readers
+        .read(|| true, |conn| Ok::<_, Refusal>(names(conn)))
+        .unwrap();
     assert_eq!(after, ["half", "whole"]);
 }
 
@@ -218,10 +226,10 @@ fn a_read_that_nobody_waits_for_ends() {
         Ok(conn.query_row(sql, [], |row| row.get(0))?)
     };
     let deadline = Instant::now() + Duration::from_millis(50);
-    let given_up = readers.read_while(move || Instant::now() < deadline, endless);
+    let given_up = readers.read(move || Instant::now() < deadline, endless);
     assert_eq!(given_up.unwrap_err().code, Code::TemporarilyUnavailable);
 
     // Its connection serves others, who wait.
-    let counted = readers.read(|conn| Ok::<_, Refusal>(names(conn).len()));
+    let counted = readers.read(|| true, |conn| Ok::<_, Refusal>(names(conn).len()));
     assert_eq!(counted.unwrap(), 0);
 }
