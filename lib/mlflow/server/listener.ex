@@ -37,7 +37,9 @@ defmodule MLflow.Server.Listener do
   @spec uri(atom) :: {:ok, String.t()} | {:error, Error.t()}
   def uri(name) do
     with pid when pid != nil <- Process.whereis(MLflow.Registry),
-         [{_pid, %{uri: uri}}] <- Registry.lookup(MLflow.Registry, {:server, name}) do
+         [{pid, %{uri: uri}}] <- Registry.lookup(MLflow.Registry, {:server, name}),
+         # The registry lets go of one that has ended a moment later.
+         true <- Process.alive?(pid) do
       {:ok, uri}
     else
       _ ->
