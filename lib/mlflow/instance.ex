@@ -23,7 +23,9 @@ defmodule MLflow.Instance do
     name = Keyword.get(opts, :name, MLflow)
 
     with pid when pid != nil <- Process.whereis(MLflow.Registry),
-         [{_pid, instance}] <- Registry.lookup(MLflow.Registry, name) do
+         [{pid, instance}] <- Registry.lookup(MLflow.Registry, name),
+         # The registry lets go of one that has ended a moment later.
+         true <- Process.alive?(pid) do
       {:ok, instance}
     else
       _ -> {:error, start_error(name) || not_running(name)}

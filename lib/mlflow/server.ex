@@ -34,8 +34,9 @@ defmodule MLflow.Server do
       end
 
   A run that changes a thousand times a second is told of at most 50 times. Where more runs change at
-  once than can be listed (100,000), `{:mlflow_server, name, :overflow}` says that anything may have
-  changed. `MLflow.Telemetry` has the same as events, and the requests.
+  once than can be listed (100,000), and when the server is back after a crash,
+  `{:mlflow_server, name, :overflow}` says that anything may have changed. `MLflow.Telemetry` has the
+  same as events, and the requests.
 
   ## Runs are trials
 
@@ -59,7 +60,9 @@ defmodule MLflow.Server do
   alias MLflow.Server.{Config, Listener, News, Trials}
 
   @doc """
-  Starts a server.
+  Starts a server, outside of a supervision tree.
+
+      {:ok, _} = MLflow.Server.start_link(port: 0, database: "lab.db")
 
   A mistaken setting, a port that is taken, a database that cannot be opened or a name that is taken
   is an `{:error, %MLflow.Error{}}` that says what to do.
@@ -72,7 +75,11 @@ defmodule MLflow.Server do
     end
   end
 
-  @doc "The child spec of a server, for a supervision tree."
+  @doc """
+  The child spec of a server, for a supervision tree: `{MLflow.Server, port: 5000}`.
+
+  Its `id` is the server's name, so that several servers may stand in one tree.
+  """
   @spec child_spec(keyword) :: Supervisor.child_spec()
   def child_spec(opts) do
     %{
@@ -94,13 +101,19 @@ defmodule MLflow.Server do
   Has the calling process told of every run that changes, as `{:mlflow_server, name, change}` with an
   `MLflow.Server.Change`.
 
+      :ok = MLflow.Server.subscribe(MyApp.Tracking)
+
   It may be called before the server runs, and outlives its restarts; it ends with the process, or
   with `unsubscribe/1`. A process that subscribes twice is told once.
   """
   @spec subscribe(atom) :: :ok
   defdelegate subscribe(name \\ __MODULE__), to: News
 
-  @doc "Ends what `subscribe/1` began. What was sent already stays in the mailbox."
+  @doc """
+  Ends what `subscribe/1` began. What was sent already stays in the mailbox.
+
+      :ok = MLflow.Server.unsubscribe(MyApp.Tracking)
+  """
   @spec unsubscribe(atom) :: :ok
   defdelegate unsubscribe(name \\ __MODULE__), to: News
 

@@ -77,9 +77,18 @@ defmodule Mix.Tasks.Mlflow.ImportTest do
     assert err =~ "1/1  runs"
   end
 
-  test "a source that is none is told, with the status 1" do
-    assert {1, "", err} = run(CLI.Import, ["/no/such/file", "--database", tmp_path("s.db")])
+  test "a source that is not there is told, with the status 1, and leaves no database" do
+    database = tmp_path("s.db")
+    assert {1, "", err} = run(CLI.Import, ["/no/such/file", "--database", database])
     assert err =~ "/no/such/file"
+    refute File.exists?(database)
+  end
+
+  test "a source that is none is told, with the status 1" do
+    source = tmp_path("notes.txt")
+    File.write!(source, "no database")
+    assert {1, "", err} = run(CLI.Import, [source, "--database", tmp_path("s.db")])
+    assert err =~ "not a readable SQLite database"
   end
 
   test "what makes no sense is told, with the status 2" do

@@ -62,6 +62,8 @@ defmodule MLflow.ServerTest do
       Process.exit(killed, :kill)
 
       eventually(fn -> match?({:ok, ^uri}, Server.uri(name)) and listener(name) != killed end)
+      # What was not told yet went with it.
+      assert_receive {:mlflow_server, ^name, :overflow}
       id = RawClient.log_run(uri, "0")
       assert_change(name, id)
     end

@@ -4,7 +4,7 @@ defmodule MLflow.CLI.Import do
   # exit status.
 
   alias MLflow.CLI.{Advice, Options, Output, Progress, Text}
-  alias MLflow.Native
+  alias MLflow.{Error, Native}
 
   @switches [database: :string]
 
@@ -54,7 +54,8 @@ defmodule MLflow.CLI.Import do
   end
 
   defp take_over(source, database, output) do
-    with {:ok, store} <- Native.store_open(database),
+    with :ok <- check_there(source),
+         {:ok, store} <- Native.store_open(database),
          imported = Native.store_import(store, source, &show(output, &1)),
          :ok <- Native.store_close(store),
          {:ok, summary} <- imported do
@@ -66,6 +67,18 @@ defmodule MLflow.CLI.Import do
         Progress.close(%Progress{output: output})
         Output.error(output, Exception.message(error), Advice.of(error))
         @failed
+    end
+  end
+
+  # Before a database is made for what never comes.
+  defp check_there(source) do
+    if File.exists?(source) do
+      :ok
+    else
+      message =
+        "there is nothing at #{source}: give the path of MLflow's database or mlruns folder"
+
+      {:error, Error.new(:invalid, "import", message)}
     end
   end
 

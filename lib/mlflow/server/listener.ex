@@ -37,7 +37,9 @@ defmodule MLflow.Server.Listener do
   @spec uri(atom) :: {:ok, String.t()} | {:error, Error.t()}
   def uri(name) do
     with pid when pid != nil <- Process.whereis(MLflow.Registry),
-         [{_pid, %{uri: uri}}] <- Registry.lookup(MLflow.Registry, {:server, name}) do
+         [{pid, %{uri: uri}}] <- Registry.lookup(MLflow.Registry, {:server, name}),
+         # The registry lets go of one that has ended a moment later.
+         true <- Process.alive?(pid) do
       {:ok, uri}
     else
       _ ->
@@ -107,6 +109,7 @@ defmodule MLflow.Server.Listener do
     Registry.update_value(MLflow.Registry, {:server, config.name}, fn _ -> running end)
     state = %__MODULE__{config: config, server: server, uri: running.uri}
     Telemetry.event([:server, :start], %{system_time: System.system_time()}, about(state))
+    News.begin(config.name)
     state
   end
 
@@ -138,6 +141,7 @@ defmodule MLflow.Server.Listener do
   def terminate(_reason, state) do
     :ok = Native.server_stop(state.server)
     publish_rest(if state.asked, do: state, else: ask(state))
+    News.finish(state.config.name)
     close(state.database, state.shared)
 
     Telemetry.event([:server, :stop], %{system_time: System.system_time()}, about(state))

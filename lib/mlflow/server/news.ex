@@ -24,6 +24,20 @@ defmodule MLflow.Server.News do
   @spec unsubscribe(atom) :: :ok
   def unsubscribe(name), do: Registry.unregister(@subscribers, name)
 
+  @doc """
+  A server begins to tell. One that began before and never ended was killed with what it had not told.
+  """
+  @spec begin(atom) :: :ok
+  def begin(name) do
+    killed? = Registry.meta(@subscribers, {:telling, name}) != :error
+    :ok = Registry.put_meta(@subscribers, {:telling, name}, true)
+    publish(name, %{runs: [], overflowed: killed?, requests: []})
+  end
+
+  @doc "A server has told everything."
+  @spec finish(atom) :: :ok
+  def finish(name), do: Registry.delete_meta(@subscribers, {:telling, name})
+
   @doc "Tells everyone of a batch of news."
   @spec publish(atom, map) :: :ok
   def publish(name, %{runs: runs, overflowed: overflowed?, requests: requests}) do
