@@ -60,7 +60,7 @@ impl Source for Database {
     type RegisteredModel = String;
 
     fn experiments(&self) -> Result<Vec<ExperimentRecord>> {
-        let sql = "SELECT experiment_id, name, artifact_location, lifecycle_stage, \
+        let sql = "SELECT experiment_id, name, artifact_location, coalesce(lifecycle_stage, 'active'), \
                    coalesce(creation_time, 0), coalesce(last_update_time, creation_time, 0) \
                    FROM experiments ORDER BY experiment_id";
         let mut experiments = self.rows(sql, (), |row| {

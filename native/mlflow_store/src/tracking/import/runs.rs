@@ -6,7 +6,8 @@ use super::batches;
 use super::records::{RunRecord, Source};
 use super::{Progress, Summary};
 use crate::error::{Result, StoreError};
-use crate::tracking::entities::{Dataset, KeyValue};
+use crate::tracking::entities::KeyValue;
+use crate::tracking::runs::inputs;
 use crate::tracking::{Refusal, metrics};
 
 pub fn import(
@@ -79,7 +80,7 @@ fn insert(conn: &Connection, run: &RunRecord) -> Result<()> {
     )?;
     metrics::append(conn, run_no, &run.metrics.iter().collect())?;
     for (dataset, tags) in &run.datasets {
-        let dataset_no = dataset_no(conn, run.experiment_id, dataset)?;
+        let dataset_no = inputs::dataset_no(conn, run.experiment_id, dataset)?;
         put_dataset_input(conn, run_no, dataset_no, tags)?;
     }
     let mut insert = conn.prepare_cached("INSERT INTO model_inputs VALUES (?1, ?2)")?;
@@ -99,28 +100,6 @@ fn put_pairs(conn: &Connection, sql: &str, run_no: i64, pairs: &[KeyValue]) -> R
         insert.execute((run_no, &pair.key, &pair.value))?;
     }
     Ok(())
-}
-
-fn dataset_no(conn: &Connection, experiment_id: i64, dataset: &Dataset) -> Result<i64> {
-    let sql = "INSERT INTO datasets \
-               (experiment_id, name, digest, source_type, source, schema, profile) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
-    conn.prepare_cached(sql)?.execute((
-        experiment_id,
-        &dataset.name,
-        &dataset.digest,
-        &dataset.source_type,
-        &dataset.source,
-        &dataset.schema,
-        &dataset.profile,
-    ))?;
-    let sql = "SELECT dataset_no FROM datasets \
-               WHERE experiment_id = ?1 AND name = ?2 AND digest = ?3";
-    Ok(conn
-        .prepare_cached(sql)?
-        .query_row((experiment_id, &dataset.name, &dataset.digest), |row| {
-            row.get(0)
-        })?)
 }
 
 fn put_dataset_input(

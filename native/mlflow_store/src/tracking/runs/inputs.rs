@@ -53,7 +53,7 @@ pub fn log_outputs(conn: &Connection, run_id: &str, models: &[ModelOutput]) -> R
 }
 
 /// Datasets are told apart by name and digest; the first description stays.
-fn dataset_no(conn: &Connection, experiment_id: i64, dataset: &Dataset) -> Result<i64> {
+pub(crate) fn dataset_no(conn: &Connection, experiment_id: i64, dataset: &Dataset) -> Result<i64> {
     let sql = "SELECT dataset_no FROM datasets \
                WHERE experiment_id = ?1 AND name = ?2 AND digest = ?3";
     let known = conn

@@ -9,8 +9,8 @@ use crate::tracking::import::records::RunRecord;
 
 impl Database {
     pub(super) fn whole_run(&self, run_id: &str) -> Result<RunRecord> {
-        let sql = "SELECT run_uuid, experiment_id, name, coalesce(user_id, ''), status, \
-                   start_time, end_time, deleted_time, lifecycle_stage, \
+        let sql = "SELECT run_uuid, experiment_id, name, coalesce(user_id, ''), coalesce(status, 'FINISHED'), \
+                   start_time, end_time, deleted_time, coalesce(lifecycle_stage, 'active'), \
                    coalesce(artifact_uri, '') FROM runs WHERE run_uuid = ?1";
         let mut statement = self.conn.prepare_cached(sql)?;
         let mut run = statement.query_row([run_id], load)?;
