@@ -3,8 +3,8 @@
 shared =
   ~w(scale stats proc histogram ticks python points trials seed server server_log cargo ceiling wire embedded)
 
-tracking = ~w(tracking tracking/requests tracking/latency tracking/mixed tracking/log_batch
-  tracking/history tracking/searches)
+tracking = ~w(tracking/requests tracking/beside tracking/latency tracking/mixed tracking/log_batch
+  tracking/history tracking/searches tracking)
 
 benches = ~w(get_run push push500 resync compare diff encode logger ticker)
 for module <- shared ++ benches ++ tracking, do: Code.require_file("#{module}.ex", __DIR__)

@@ -32,13 +32,6 @@ defmodule Bench.Tracking do
       ]
   end
 
-  @doc "A row of both servers' figures, and how many times better ours is."
-  @spec row(String.t(), [number], :more | :less, non_neg_integer) :: [String.t()]
-  def row(what, [ours, theirs], better, decimals) do
-    ratio = if better == :more, do: ours / theirs, else: theirs / ours
-    [what, Stats.format(ours, decimals), Stats.format(theirs, decimals), Stats.format(ratio, 1)]
-  end
-
   defp alone(what, figure), do: [what, Stats.format(figure, 1), "", ""]
 
   # With all that was logged in its database.

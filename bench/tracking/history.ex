@@ -1,8 +1,8 @@
 defmodule Bench.Tracking.History do
   @moduledoc "The whole history of a metric of 50,000 points, page by page."
 
-  alias Bench.{Scale, Stats, Tracking, Wire}
-  alias Bench.Tracking.Requests
+  alias Bench.{Scale, Stats, Wire}
+  alias Bench.Tracking.{Beside, Requests}
 
   # The most that MLflow gives at once.
   @page 25_000
@@ -14,7 +14,7 @@ defmodule Bench.Tracking.History do
     # In turns, so that both see the same machine.
     times = for _ <- 1..rounds, do: for({wire, run_id} <- asked, do: fetch(wire, run_id, points))
     medians = times |> Enum.zip() |> Enum.map(&(&1 |> Tuple.to_list() |> Stats.median()))
-    [Tracking.row("history of #{points} points, ms", medians, :less, 1)]
+    [Beside.row("history of #{points} points, ms", medians, :less, 1)]
   end
 
   defp fill(uri, points) do

@@ -1,8 +1,8 @@
 defmodule Bench.Tracking.Latency do
   @moduledoc "Requests one after another on one kept connection: how long each takes."
 
-  alias Bench.{Scale, Stats, Tracking, Wire}
-  alias Bench.Tracking.Requests
+  alias Bench.{Scale, Stats, Wire}
+  alias Bench.Tracking.{Beside, Requests}
 
   @warming 20
 
@@ -14,7 +14,7 @@ defmodule Bench.Tracking.Latency do
       count = Scale.size(context, if(quick_ack, do: 300, else: 100))
       times = for uri <- uris, do: median(uri, request, count, quick_ack)
       kind = if quick_ack, do: "quick ACK", else: "keep-alive"
-      Tracking.row("#{name}, one connection, #{kind}, p50, ms", times, :less, 2)
+      Beside.row("#{name}, one connection, #{kind}, p50, ms", times, :less, 2)
     end
   end
 

@@ -1,8 +1,8 @@
 defmodule Bench.Tracking.LogBatch do
   @moduledoc "Full batches of 1000 points that are all new, encoded before the clock starts."
 
-  alias Bench.{Scale, Stats, Tracking, Wire}
-  alias Bench.Tracking.Requests
+  alias Bench.{Scale, Stats, Wire}
+  alias Bench.Tracking.{Beside, Requests}
 
   @batch 1000
   @shapes %{"10 keys x 100 steps" => {10, 100}, "1000 keys x 1 step" => {1000, 1}}
@@ -13,7 +13,7 @@ defmodule Bench.Tracking.LogBatch do
         for {uri, batches} <- Enum.zip(uris, [400, 12]),
             do: rate(uri, shape, connections, max(Scale.size(context, batches), connections))
 
-      Tracking.row("log-batch of #{name}, #{connections} connections, points/s", rates, :more, 0)
+      Beside.row("log-batch of #{name}, #{connections} connections, points/s", rates, :more, 0)
     end
   end
 

@@ -1,8 +1,8 @@
 defmodule Bench.Tracking.Mixed do
   @moduledoc "What sixteen training loops ask at once, each on a connection of its own."
 
-  alias Bench.{Scale, Stats, Tracking, Wire}
-  alias Bench.Tracking.Requests
+  alias Bench.{Scale, Stats, Wire}
+  alias Bench.Tracking.{Beside, Requests}
 
   @connections 16
   # As many as `life/2` sends.
@@ -12,7 +12,7 @@ defmodule Bench.Tracking.Mixed do
     rates =
       for {uri, lives} <- Enum.zip(uris, [400, 20]), do: rate(uri, Scale.size(context, lives))
 
-    [Tracking.row("#{@connections} connections of mixed work, requests/s", rates, :more, 0)]
+    [Beside.row("#{@connections} connections of mixed work, requests/s", rates, :more, 0)]
   end
 
   defp rate(uri, lives) do
