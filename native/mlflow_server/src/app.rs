@@ -73,12 +73,7 @@ impl App {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let (reply, outcome) = oneshot::channel();
-        self.0.store.write(work, |outcome| {
-            // Whoever asked may have hung up; what was written stays written.
-            let _ = reply.send(outcome);
-        })?;
-        outcome.await.unwrap_or_else(|_| Err(unanswered()))
+        self.submit(work, |done| done).await
     }
 
     /// [`write`](Self::write), and tells the observer which run changed.
@@ -88,13 +83,30 @@ impl App {
         run_id: &str,
         work: impl FnOnce(&Connection) -> Result<(T, i64), Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let (done, experiment_id) = self.write(work).await?;
-        self.0.observer.changed(Change {
-            kind,
-            run_id: run_id.to_owned(),
-            experiment_id,
-        });
-        Ok(done)
+        let observer = self.0.observer.clone();
+        let run_id = run_id.to_owned();
+        self.submit(work, move |(done, experiment_id)| {
+            observer.changed(Change {
+                kind,
+                run_id,
+                experiment_id,
+            });
+            done
+        })
+        .await
+    }
+
+    /// Whoever asked may hang up: what was written stays written, and `committed` is called.
+    async fn submit<W: Send + 'static, T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<W, Refusal> + Send + 'static,
+        committed: impl FnOnce(W) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (reply, outcome) = oneshot::channel();
+        self.0.store.write(work, |outcome| {
+            let _ = reply.send(outcome.map(committed));
+        })?;
+        outcome.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
     /// Reads on a thread that may wait for the disk, from one snapshot, and gives up when whoever

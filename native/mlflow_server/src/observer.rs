@@ -36,7 +36,8 @@ pub enum ChangeKind {
     Restored,
 }
 
-/// Called on the server's threads, for every request: it must not block.
+/// Called on the server's threads for every request, and on the store's for every change: it must
+/// not block.
 pub trait Observer: Send + Sync {
     fn answered(&self, _request: &Request) {}
     fn changed(&self, _change: Change) {}

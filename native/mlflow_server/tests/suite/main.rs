@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod batch;
+mod changes;
 mod experiments;
 mod inputs;
 mod limits;

@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use mlflow_server::{Change, ChangeKind, Config, Observer, Server};
-use mlflow_store::Store;
+use mlflow_store::{Connection, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -13,6 +14,7 @@ use tempfile::TempDir;
 pub struct TestServer {
     address: SocketAddr,
     changes: Arc<Mutex<Vec<Change>>>,
+    store: Store,
     _server: Server,
     _folder: TempDir,
 }
@@ -46,10 +48,11 @@ impl TestServer {
         configure(&mut config);
         let changes = Arc::default();
         let observer = Noted(Arc::clone(&changes));
-        let server = Server::start(config, store, &database, Arc::new(observer)).unwrap();
+        let server = Server::start(config, store.clone(), &database, Arc::new(observer)).unwrap();
         Self {
             address: server.address(),
             changes,
+            store,
             _server: server,
             _folder: folder,
         }
@@ -98,6 +101,16 @@ impl TestServer {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         answer
+    }
+
+    /// No write is begun until what is answered is dropped.
+    pub fn hold_writes(&self) -> Sender<()> {
+        let (release, held) = channel();
+        let hold = move |_: &mut Connection| {
+            let _ = held.recv();
+        };
+        self.store.submit(Box::new(hold)).unwrap();
+        release
     }
 
     pub fn create_experiment(&self, name: &str) -> String {
