@@ -1,6 +1,7 @@
 //! The filter of a search over logged models, which MLflow reads by rules of its own.
 
 use mlflow_store::tracking::query::{Comparison, Subject, Value};
+use mlflow_store::tracking::search::LOGGED_MODEL_ATTRIBUTES;
 use mlflow_store::tracking::{Refusal, python};
 
 use super::check::{comparator, mismatched};
@@ -9,19 +10,6 @@ use super::list;
 
 const NUMERIC: [&str; 6] = ["<", "<=", ">", ">=", "=", "!="];
 const TEXT: [&str; 6] = ["=", "!=", "LIKE", "ILIKE", "IN", "NOT IN"];
-const ATTRIBUTES: [&str; 11] = [
-    "model_id",
-    "experiment_id",
-    "name",
-    "artifact_location",
-    "creation_timestamp_ms",
-    "last_updated_timestamp_ms",
-    "status",
-    "lifecycle_stage",
-    "model_type",
-    "source_run_id",
-    "status_message",
-];
 
 pub fn parse(text: &str) -> Result<Vec<Comparison>, Refusal> {
     if text.is_empty() {
@@ -177,7 +165,9 @@ impl Named {
             "params" => Subject::Param(self.key),
             "tags" => Subject::Tag(self.key),
             _ => {
-                let found = ATTRIBUTES.iter().find(|known| **known == self.key);
+                let found = LOGGED_MODEL_ATTRIBUTES
+                    .iter()
+                    .find(|known| **known == self.key);
                 Subject::Attribute(found.ok_or_else(|| unknown(&self.key))?)
             }
         })

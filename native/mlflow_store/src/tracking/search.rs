@@ -17,7 +17,9 @@ mod token;
 
 pub use datasets::{DatasetSummary, datasets};
 pub use experiments::{ExperimentSearch, experiments};
-pub use logged_models::{DatasetFilter, LoggedModelSearch, ModelOrder, logged_models};
+pub use logged_models::{
+    DatasetFilter, LOGGED_MODEL_ATTRIBUTES, LoggedModelSearch, ModelOrder, logged_models,
+};
 pub use model_versions::model_versions;
 pub use page::Page;
 pub use registered_models::{RegistrySearch, registered_models};

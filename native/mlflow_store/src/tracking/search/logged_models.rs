@@ -13,7 +13,8 @@ use crate::tracking::query::{Comparison, Condition, Subject, test};
 
 const ID: &str = "models.model_id";
 const CREATED: &str = "models.creation_timestamp_ms";
-const COLUMNS: [&str; 11] = [
+/// What a filter or an order may name, which is what the table has.
+pub const LOGGED_MODEL_ATTRIBUTES: [&str; 11] = [
     "model_id",
     "experiment_id",
     "name",
@@ -176,7 +177,7 @@ fn column(field_name: &str) -> Result<String> {
         "last_updated_timestamp" => "last_updated_timestamp_ms",
         name => name,
     };
-    if COLUMNS.contains(&name) {
+    if LOGGED_MODEL_ATTRIBUTES.contains(&name) {
         return Ok(format!("models.{name}"));
     }
     Err(Refusal::new(
